@@ -1,0 +1,65 @@
+# `make demo` and `make test` are all that a new machine needs: both begin with `setup`.
+# Another interpreter: `make PYTHON=/path/to/python3.12 test`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+PYTHON ?=
+CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test format check docs clean
+
+help:
+	@echo 'make demo     synthesise data, build, score and plot it; nothing to download'
+	@echo 'make test     run the whole test suite'
+	@echo 'make check    lint, format and type checks, import table, documentation'
+	@echo 'make docs     run the examples in the documentation'
+	@echo 'make format   rewrite the sources in the house format'
+	@echo 'make setup    make .venv; every word above does this by itself, once'
+	@echo 'make clean    remove .venv and everything else that was generated'
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@set -e; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  found=; \
+	  for name in $(CANDIDATES); do \
+	    if "$$name" -c '$(SUITABLE)' >/dev/null 2>&1; then found="$$name"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo 'setup needs Python 3.11 or newer with venv (Debian, Ubuntu: apt install python3 python3-venv)' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "setup: making $(VENV) with $$("$$found" --version), once; this takes about a minute"; \
+	  "$$found" -m venv $(VENV); \
+	else \
+	  echo 'setup: bringing $(VENV) up to date with pyproject.toml'; \
+	fi; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	touch $@
+
+demo: setup
+	@$(BIN)/prn-bench demo
+
+test: setup
+	@$(BIN)/python -m pytest
+
+format: setup
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+check: setup
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_imports.py tests/test_house.py tests/test_docs.py
+
+docs: setup
+	@$(BIN)/python -m pytest -q tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What is known of particular datasets: one folder each, with ``recipe.py`` and ``card.toml``."""

@@ -1,0 +1,222 @@
+"""Reading dataset files: lazy, picklable, and a ``torch.utils.data.Dataset`` without importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import schema, store
+from prn_bench.errors import BenchError
+from prn_bench.uvmap import decode_maps
+
+if TYPE_CHECKING:
+    import h5py
+
+Rows = slice | NDArray[np.integer] | list[int] | None
+
+
+class Dataset:
+    """One dataset file.
+
+    The file is opened on first use, once per process, so that an object survives pickling and the fork,
+    spawn and forkserver start methods. ``len(dataset)`` and ``dataset[i]`` serve a torch ``DataLoader``.
+
+    Parameters
+    ----------
+    path : path
+
+    Attributes
+    ----------
+    path : Path
+    attributes : dict
+        Root attributes: recipe, title, licence, fingerprint, ...
+
+    Raises
+    ------
+    BenchError
+        When the file is not a whole dataset file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._handle: tuple[int, h5py.File] | None = None
+        self.attributes: dict[str, Any] = store.read_attributes(self._file)
+
+    @property
+    def _file(self) -> h5py.File:
+        if self._handle is None or self._handle[0] != os.getpid():
+            file = store.open_file(self.path, schema.DATASET_FORMAT, schema.DATASET_VERSION)
+            self._handle = (os.getpid(), file)
+        return self._handle[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handle": None}
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle = None
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @cached_property
+    def sample_ids(self) -> NDArray[np.object_]:
+        """(n,) str, sorted."""
+        return self.read("sample_id")
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of the arrays in the file."""
+        return frozenset(store.array_names(self._file))
+
+    def read(self, name: str, rows: Rows = None) -> NDArray:
+        """One array, whole or some rows of it (any order), as stored.
+
+        Raises
+        ------
+        BenchError
+            ``dataset-lacks`` when this dataset was built without it.
+        """
+        if name not in self.names:
+            raise BenchError(
+                f"this dataset holds no {name}",
+                code="dataset-lacks",
+                where=self.path,
+                found=", ".join(sorted(self.names)),
+                remedy="Build it again with what gives this array (see `prn-bench build --help`).",
+            )
+        return store.read_rows(self._file[name], rows)
+
+    def stored_offset(self, name: str) -> NDArray[np.float64]:
+        """(2,) or (3,) px: what to add to image-frame points to get the points as the raw file had them."""
+        node = self._file[name]
+        default = np.zeros(node.shape[-1])
+        return np.asarray(node.attrs.get("stored_offset", default), np.float64)
+
+    def position_maps(self, rows: Rows = None) -> NDArray[np.float32]:
+        """(n, 3, 256, 256) float32, crop frame, pixels."""
+        return decode_maps(self.read("position_map", rows))
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """(256, 256, 3) uint8 RGB, the crop of one sample."""
+        from PIL import Image
+
+        encoded = self.read("image", [row])[0]
+        with Image.open(io.BytesIO(encoded.tobytes())) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """One sample: id, image and position map where present, and every other array's row."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        row %= len(self)
+        sample: dict[str, Any] = {"sample_id": str(self.sample_ids[row])}
+        for name in sorted(self.names):
+            if schema.column(name) is None or name in ("sample_id", "row_sha256", "source_sha256"):
+                continue
+            if name == "image":
+                sample[name] = self.image(row)
+            elif name == "position_map":
+                sample[name] = self.position_maps([row])[0]
+            else:
+                sample[name] = self.read(name, [row])[0]
+        return sample
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open a dataset file.
+
+    Examples
+    --------
+    >>> from prn_bench.errors import BenchError
+    >>> try:
+    ...     open_dataset("nowhere.h5")
+    ... except BenchError as error:
+    ...     print(error)
+    nowhere.h5: there is no such file.
+    """
+    return Dataset(path)
+
+
+def row_digest(
+    image: bytes | NDArray[np.uint8] | None, codes: NDArray[np.uint16] | None
+) -> bytes:
+    """sha256 of one sample's pixels: its encoded image and its position map in little-endian uint16."""
+    digest = hashlib.sha256()
+    if image is not None:
+        digest.update(image)
+    if codes is not None:
+        digest.update(np.ascontiguousarray(codes, "<u2").data)
+    return digest.digest()
+
+
+def recompute_digests(path: str | Path) -> dict[str, Any]:
+    """What the digests of a dataset file are, from its content.
+
+    Returns
+    -------
+    dict
+        ``fingerprint`` and ``content_sha256`` (hex), and ``damaged``: the sample ids whose image or
+        position map no longer has the digest of its row.
+    """
+    dataset = open_dataset(path)
+    digests = file_digests(dataset)
+    damaged = []
+    if "row_sha256" in dataset.names:
+        stored = dataset.read("row_sha256")
+        for row, sample_id in enumerate(dataset.sample_ids):
+            image, codes = (
+                dataset.read(name, [row])[0] if name in dataset.names else None
+                for name in ("image", "position_map")
+            )
+            if row_digest(image, codes) != stored[row].tobytes():
+                damaged.append(str(sample_id))
+    return {**digests, "damaged": damaged}
+
+
+def file_digests(dataset: Dataset) -> dict[str, str]:
+    """``fingerprint`` and ``content_sha256`` of a dataset, from its small arrays (pixels by row digest)."""
+    return {
+        "fingerprint": _digest(dataset, identity_only=True),
+        "content_sha256": _digest(dataset, identity_only=False),
+    }
+
+
+def _digest(dataset: Dataset, *, identity_only: bool) -> str:
+    keys = ("recipe", "recipe_version", "uv_layout", "face_model_id", "layout", "origin")
+    digest = hashlib.sha256()
+    for key in keys:
+        digest.update(f"{key}={dataset.attributes.get(key)}\n".encode())
+    for name in sorted(dataset.names):
+        column = schema.column(name)
+        is_pixels = name in ("image", "position_map")
+        if is_pixels or (identity_only and (column is None or not column.identity)):
+            if is_pixels:
+                digest.update(f"{name} present\n".encode())
+            continue
+        digest.update(f"{name}\n".encode())
+        values = dataset.read(name)
+        if column is not None and column.digits is not None and identity_only:
+            values = np.round(values.astype(np.float64), column.digits)
+        digest.update(canonical_bytes(values))
+    return digest.hexdigest()
+
+
+def canonical_bytes(values: NDArray) -> bytes:
+    """The same bytes for the same values on every machine: shape, kind, little-endian data, one zero."""
+    if values.dtype.kind in "UO":
+        return "\n".join(str(value) for value in values.reshape(-1)).encode()
+    if values.dtype.kind == "f":
+        values = values + 0.0  # -0.0 becomes 0.0
+        values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)
+    plain = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    return f"{values.shape}{values.dtype.kind}{values.dtype.itemsize}".encode() + plain.tobytes()

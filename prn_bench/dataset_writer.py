@@ -1,0 +1,114 @@
+"""Writing dataset files: rows are appended batch by batch, the file appears only when whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import schema, store, uvmap
+from prn_bench.dataset import Dataset, file_digests
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import h5py
+
+ROWS_PER_CHUNK = 256  # of the small columns; images and maps have one sample per chunk
+
+
+class DatasetWriter:
+    """A context manager that appends rows and, on a clean exit, puts the file in its place.
+
+    Parameters
+    ----------
+    path : path
+        The dataset file to make. An older one is replaced at the end, never touched before.
+    map_size_px : int
+        Side of the position maps.
+    stored_offsets : mapping of array name to tuple
+        See ``Dataset.stored_offset``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        map_size_px: int = uvmap.UV_SIZE_PX,
+        stored_offsets: Mapping[str, tuple[float, ...]] | None = None,
+    ) -> None:
+        self._place: AbstractContextManager[Path] = store.atomic_path(path)
+        self._map_size_px, self._stored_offsets = map_size_px, dict(stored_offsets or {})
+        self._n_rows = 0
+
+    def __enter__(self) -> DatasetWriter:
+        self._part = self._place.__enter__()
+        self._file: h5py.File = store.create_file(self._part)
+        return self
+
+    def append(
+        self, columns: Mapping[str, NDArray], images: list[bytes], maps: list[bytes]
+    ) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        columns : mapping of (n, ...) arrays
+            The same names in every call.
+        images : list of n encoded images, or empty
+        maps : list of n compressed position-map chunks (``store.compress_map``), or empty
+        """
+        n_new = len(columns["sample_id"])
+        for name, values in columns.items():
+            store.append_rows(self._file, name, values, ROWS_PER_CHUNK)
+            offset = self._stored_offsets.get(name)
+            if offset is not None and self._n_rows == 0:
+                self._file[name].attrs["stored_offset"] = np.asarray(offset, np.float64)
+        if images:
+            store.append_images(self._file, "image", images)
+        if maps:
+            self._append_maps(maps)
+        self._n_rows += n_new
+
+    def _append_maps(self, maps: list[bytes]) -> None:
+        side = self._map_size_px
+        node = store.append_maps(self._file, "position_map", maps, (3, side, side))
+        if self._n_rows == 0:
+            node.attrs["scale_factor"] = uvmap.MAP_SCALE_PX
+            node.attrs["add_offset"] = uvmap.MAP_OFFSET_PX
+            node.attrs["units"] = "px"
+            node.attrs["frame"] = "crop"
+
+    def finish(self, uv: Mapping[str, NDArray], attributes: Mapping[str, Any]) -> dict[str, str]:
+        """Write the arrays of the UV layout, the attributes and the digests; returns the digests."""
+        for name, values in uv.items():
+            store.write_array(self._file, name, values)
+        for name, note in ((name, schema.column(name)) for name in store.array_names(self._file)):
+            if note is not None:
+                self._file[name].attrs["note"] = note.note
+        store.write_attributes(
+            self._file,
+            {
+                "format": schema.DATASET_FORMAT,
+                "format_version": schema.DATASET_VERSION,
+                **attributes,
+            },
+        )
+        self._file.close()
+        with_digests = file_digests(Dataset(self._part))
+        self._file = store.reopen_file(self._part)
+        store.write_attributes(self._file, with_digests)
+        return with_digests
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._place.__exit__(kind, error, trace)

@@ -1,0 +1,94 @@
+"""What can go wrong for a user, said in one message.
+
+Every fault that a user can cause or repair is a :class:`BenchError`. It carries a short code (for
+``--json`` and for searching the docs) and prints as: what, where, expected and found, what to do.
+Misuse of a function by its programmer stays a ``ValueError``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["error", "warning", "note"]
+
+
+class BenchError(Exception):
+    """A user-facing fault.
+
+    Parameters
+    ----------
+    what : str
+        One clause that names the fault.
+    code : str
+        Stable kebab-case name of the fault, such as ``git-lfs-pointer``.
+    where : str or Path, optional
+        The file, and the sample where there is one.
+    expected, found : str, optional
+        Both sides of the disagreement.
+    remedy : str, optional
+        What to do now, as an imperative sentence.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        code: str,
+        where: str | Path | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what, self.code, self.where = what, code, where
+        self.expected, self.found, self.remedy = expected, found, remedy
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where is not None else self.what
+        if self.expected is not None:
+            text += f"; expected {self.expected}"
+        if self.found is not None:
+            text += f"{',' if self.expected is not None else ';'} found {self.found}"
+        return text + "." + (f" {self.remedy}" if self.remedy else "")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a worker process (keyword arguments are not in ``args``)."""
+        fields = (self.what, self.code, self.where, self.expected, self.found, self.remedy)
+        return _rebuild, fields
+
+
+def _rebuild(
+    what: str,
+    code: str,
+    where: str | Path | None,
+    expected: str | None,
+    found: str | None,
+    remedy: str | None,
+) -> BenchError:
+    return BenchError(
+        what, code=code, where=where, expected=expected, found=found, remedy=remedy
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of an audit or of ``prn-bench check``: how bad, its code, where, what, what to do."""
+
+    level: Level
+    code: str
+    where: str
+    message: str
+    remedy: str = ""
+
+    @classmethod
+    def from_error(cls, error: BenchError, *, where: str | None = None) -> Finding:
+        """The finding that says the same as a caught error."""
+        place = where if where is not None else str(error.where or "")
+        message = error.what
+        if error.expected is not None:
+            message += f"; expected {error.expected}"
+        if error.found is not None:
+            message += f", found {error.found}"
+        return cls("error", error.code, place, message, error.remedy or "")

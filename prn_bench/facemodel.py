@@ -1,0 +1,305 @@
+"""The face model: a linear 3D morphable model with its UV layout, and its file.
+
+A face is ``mean + identity_basis @ identity + expression_basis @ expression`` in model units. The file
+(``prn-bench/face-model``, HDF5) also holds the UV operator, so that nobody builds it twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import store
+from prn_bench.errors import BenchError
+from prn_bench.uvmap import UVOperator
+
+FORMAT, FORMAT_VERSION = "prn-bench/face-model", 1
+
+
+@dataclass(frozen=True)
+class LandmarkBasis:
+    """The model at its 68 landmarks, in float64, at times with more components than the dense part.
+
+    Attributes
+    ----------
+    mean : (68, 3) float64, model units
+    identity : (68, 3, k_i) float64
+    expression : (68, 3, k_e) float64
+    """
+
+    mean: NDArray[np.float64]
+    identity: NDArray[np.float64]
+    expression: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class UVLayout:
+    """A fixed assignment of the model's vertices to the UV square.
+
+    Attributes
+    ----------
+    name : str
+        Topology and resolution, such as ``bfm-256``.
+    operator : UVOperator
+    landmark_pixels : (68, 2) int32
+        Row, column of each landmark.
+    face_mask : (n, n) bool or None
+        The face without neck and ears; None where the source does not say.
+    region_weights : (n, n) uint8 or None
+        Loss weights 16 (the 68 landmarks), 4 (eyes, nose, mouth), 3 (face), 0 (the rest).
+    """
+
+    name: str
+    operator: UVOperator
+    landmark_pixels: NDArray[np.int32]
+    face_mask: NDArray[np.bool_] | None = None
+    region_weights: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """A linear face model.
+
+    Attributes
+    ----------
+    name, topology, units, licence, citation : str
+        ``topology`` is a word of DESIGN section 2, such as ``bfm-53215``; ``units`` such as ``um``.
+    mean : (v, 3) float32, model frame (x to the face's left, y up, z out of the face)
+    identity_basis : (v, 3, k_i) float32
+        Columns times ``Shape_Para`` give model units (the coefficients carry sigma).
+    expression_basis : (v, 3, k_e) float32
+    triangles : (t, 3) int32, 0-based, counter-clockwise seen from outside
+    uv_triangles : (t_uv, 3) int32
+        The triangles plus the fill of the mouth, which only the UV map needs.
+    landmark_vertices : (68,) int32
+    landmark_basis : LandmarkBasis
+    uv_layout : UVLayout
+    regions : dict of (v,) bool
+        Such as ``face``, ``nose``, ``eyes``, ``mouth``, ``neck``, ``ears``.
+    albedo : (v, 3) uint8 or None
+    identity_sigma : (k_i,) float64 or None
+    expression_sigma : (k_e,) float64 or None
+        Standard deviations of the coefficients, where known.
+    """
+
+    name: str
+    topology: str
+    units: str
+    licence: str
+    citation: str
+    mean: NDArray[np.float32]
+    identity_basis: NDArray[np.float32]
+    expression_basis: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    uv_triangles: NDArray[np.int32]
+    landmark_vertices: NDArray[np.int32]
+    landmark_basis: LandmarkBasis
+    uv_layout: UVLayout
+    regions: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    albedo: NDArray[np.uint8] | None = None
+    identity_sigma: NDArray[np.float64] | None = None
+    expression_sigma: NDArray[np.float64] | None = None
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices."""
+        return len(self.mean)
+
+    @property
+    def n_components(self) -> tuple[int, int]:
+        """Identity and expression components of the dense basis."""
+        return self.identity_basis.shape[2], self.expression_basis.shape[2]
+
+    @cached_property
+    def model_id(self) -> str:
+        """sha256 of everything that moves a vertex or a UV pixel; names and licences are left out."""
+        digest = hashlib.sha256()
+        for key, value in sorted(_arrays(self).items()):
+            digest.update(f"{key}{value.dtype.str}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).data)
+        return digest.hexdigest()
+
+    def vertices(
+        self, identity: NDArray[np.floating], expression: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        """Dense shapes of a batch.
+
+        Parameters
+        ----------
+        identity : (b, k) float
+            Missing components count as zero, components beyond the basis are left out (see
+            :meth:`left_out`).
+        expression : (b, k) float
+
+        Returns
+        -------
+        (v, 3, b) float32, model frame and units
+        """
+        shapes = np.repeat(self.mean.reshape(-1, 1), len(identity), 1)
+        for basis, values in (
+            (self.identity_basis, identity),
+            (self.expression_basis, expression),
+        ):
+            k = min(basis.shape[2], values.shape[1])
+            part = np.ascontiguousarray(values[:, :k].T, np.float32)
+            shapes += basis[:, :, :k].reshape(-1, k) @ part
+        return shapes.reshape(self.n_vertices, 3, -1)
+
+    def landmarks(
+        self, identity: NDArray[np.floating], expression: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """(b, 68, 3) landmarks in the model frame, in float64, from the landmark basis.
+
+        Summed component by component: plain products and sums give the same bits on every machine,
+        a matrix product does not, and these points enter fingerprints.
+        """
+        shapes = np.repeat(self.landmark_basis.mean[None], len(identity), 0)
+        for basis, values in (
+            (self.landmark_basis.identity, identity),
+            (self.landmark_basis.expression, expression),
+        ):
+            for k in range(min(basis.shape[2], values.shape[1])):
+                shapes += basis[None, ..., k] * values[:, k, None, None].astype(np.float64)
+        return shapes
+
+    def left_out(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> bool:
+        """Whether these coefficients have non-zero components that the dense basis lacks."""
+        n_identity, n_expression = self.n_components
+        return bool(identity[:, n_identity:].any() or expression[:, n_expression:].any())
+
+
+def save_face_model(model: FaceModel, path: str | Path) -> None:
+    """Write a face-model file; it appears under its name only when whole."""
+    attributes = {
+        key: getattr(model, key) for key in ("name", "topology", "units", "licence", "citation")
+    }
+    attributes |= {"uv_layout": model.uv_layout.name, "model_id": model.model_id}
+    store.write_tree(path, FORMAT, FORMAT_VERSION, _arrays(model), attributes)
+
+
+def load_face_model(path: str | Path) -> FaceModel:
+    """Read a face-model file.
+
+    Raises
+    ------
+    BenchError
+        ``not-a-face-model`` when it is another kind of file, ``face-model-damaged`` when its content
+        no longer has the digest it was written with.
+    """
+    arrays, attributes = store.read_tree(path, FORMAT, FORMAT_VERSION)
+    try:
+        model = _from_arrays(arrays, attributes)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BenchError(
+            f"the face model lacks or garbles {error}",
+            code="face-model-damaged",
+            where=path,
+            remedy="Make it again with `prn-bench face-model`.",
+        ) from None
+    if model.model_id != attributes["model_id"]:
+        raise BenchError(
+            "the face model's content does not have the digest it was written with",
+            code="face-model-damaged",
+            where=path,
+            remedy="Make it again with `prn-bench face-model`.",
+        )
+    return model
+
+
+def landmark_basis_of(
+    mean: NDArray[np.floating],
+    identity: NDArray[np.floating],
+    expression: NDArray[np.floating],
+    landmark_vertices: NDArray[np.integer],
+) -> LandmarkBasis:
+    """The dense model's own rows at its landmark vertices, in float64."""
+    rows = [np.asarray(a[landmark_vertices], np.float64) for a in (mean, identity, expression)]
+    return LandmarkBasis(*rows)
+
+
+def region_weights(
+    operator: UVOperator,
+    landmark_pixels: NDArray[np.integer],
+    face_mask: NDArray[np.bool_],
+    features: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """The paper's loss weights 16 : 4 : 3 : 0 (landmarks; eyes, nose, mouth; face; neck).
+
+    Parameters
+    ----------
+    operator : UVOperator
+    landmark_pixels : (68, 2) int
+        Row, column.
+    face_mask : (n, n) bool
+    features : (v,) bool
+        Vertices of eyes, nose and mouth; a pixel belongs to them when its largest weight does.
+
+    Returns
+    -------
+    (n, n) uint8
+    """
+    main = np.take_along_axis(
+        operator.vertices, operator.weights.argmax(-1)[..., None], axis=-1
+    )[..., 0]
+    weights = np.where(features[main], 4, 3).astype(np.uint8)
+    weights[~face_mask] = 0
+    weights[landmark_pixels[:, 0], landmark_pixels[:, 1]] = 16
+    return weights
+
+
+_OPTIONAL = ("albedo", "identity_sigma", "expression_sigma")
+_DENSE = ("mean", "identity_basis", "expression_basis", "triangles", "uv_triangles")
+
+
+def _arrays(model: FaceModel) -> dict[str, NDArray]:
+    layout, basis = model.uv_layout, model.landmark_basis
+    arrays: dict[str, NDArray | None] = {key: getattr(model, key) for key in _DENSE + _OPTIONAL}
+    arrays |= {
+        "landmark/vertices": model.landmark_vertices,
+        "landmark/mean": basis.mean,
+        "landmark/identity": basis.identity,
+        "landmark/expression": basis.expression,
+        "uv/vertices": layout.operator.vertices,
+        "uv/weights": layout.operator.weights,
+        "uv/covered": layout.operator.covered,
+        "uv/coordinates": layout.operator.uv,
+        "uv/landmark_pixels": layout.landmark_pixels,
+        "uv/face_mask": layout.face_mask,
+        "uv/region_weights": layout.region_weights,
+    }
+    arrays |= {f"region/{name}": mask for name, mask in model.regions.items()}
+    return {key: value for key, value in arrays.items() if value is not None}
+
+
+def _from_arrays(arrays: dict[str, NDArray], attributes: dict) -> FaceModel:
+    operator = UVOperator(
+        arrays["uv/vertices"],
+        arrays["uv/weights"],
+        arrays["uv/covered"],
+        len(arrays["mean"]),
+        arrays["uv/coordinates"],
+    )
+    layout = UVLayout(
+        attributes["uv_layout"],
+        operator,
+        arrays["uv/landmark_pixels"],
+        arrays.get("uv/face_mask"),
+        arrays.get("uv/region_weights"),
+    )
+    basis = LandmarkBasis(*(arrays[f"landmark/{key}"] for key in ("mean", "identity", "expression")))
+    regions = {key[7:]: arrays[key] for key in arrays if key.startswith("region/")}
+    texts = {key: attributes[key] for key in ("name", "topology", "units", "licence", "citation")}
+    return FaceModel(
+        **texts,
+        **{key: arrays[key] for key in _DENSE},
+        **{key: arrays.get(key) for key in _OPTIONAL},
+        landmark_vertices=arrays["landmark/vertices"],
+        landmark_basis=basis,
+        uv_layout=layout,
+        regions=regions,
+    )

@@ -1,0 +1,155 @@
+"""Finding recipes: what turns one raw dataset folder into our dataset file.
+
+A recipe is a folder with ``card.toml`` (facts for people) and ``recipe.py`` with three functions:
+``find(source) -> list[SampleFiles]``, ``read(source, sample) -> Annotation`` and
+``companions(source, samples) -> Companions``. Recipes are found through the entry-point group
+``prn_bench.recipes``: an entry names such a folder's package, or a package of such folders. A path to a
+``recipe.py`` works as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+from prn_bench.errors import BenchError
+
+ENTRY_POINTS = "prn_bench.recipes"
+FUNCTIONS = ("find", "read", "companions")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person wants to know of a dataset before building it (``card.toml``).
+
+    Attributes
+    ----------
+    image_size_px : tuple (height, width)
+        Of the raw images; another size means another version of the data.
+    expected_samples : tuple of int
+        Counts of the complete set (more than one where it comes with and without flips).
+    needs_face_model, obtain, tree : str
+        Sentences for people: what the face model is needed for, where to get the data, how the raw
+        folder looks.
+    """
+
+    name: str
+    version: int
+    title: str
+    image_size_px: tuple[int, int]
+    expected_samples: tuple[int, ...]
+    needs_face_model: str
+    licence: str
+    citation: str
+    obtain: str
+    tree: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One recipe; picklable, its code is imported where it is used."""
+
+    card: Card
+    path: Path
+    module_name: str | None = None
+
+    @property
+    def module(self) -> ModuleType:
+        """The module with ``find``, ``read`` and ``companions``."""
+        return _load_module(self.path, self.module_name)
+
+
+def available_recipes() -> dict[str, Recipe]:
+    """All installed recipes by name, sorted."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Recipe] = {}
+    for entry in entry_points(group=ENTRY_POINTS):
+        spec = importlib.util.find_spec(entry.value)
+        for root in (spec.submodule_search_locations or []) if spec else []:
+            for card in [Path(root, "card.toml"), *sorted(Path(root).glob("*/card.toml"))]:
+                if card.is_file():
+                    inner = "" if card.parent == Path(root) else f".{card.parent.name}"
+                    recipe = _recipe(card, f"{entry.value}{inner}.recipe")
+                    found[recipe.card.name] = recipe
+    return dict(sorted(found.items()))
+
+
+def find_recipe(name: str) -> Recipe:
+    """A recipe by name, or by the path of its ``recipe.py`` or folder.
+
+    Raises
+    ------
+    BenchError
+        ``unknown-recipe``, ``no-card``.
+    """
+    path = Path(name)
+    if path.suffix == ".py" or path.is_dir():
+        file = path / "recipe.py" if path.is_dir() else path
+        if not file.is_file():
+            raise BenchError("there is no recipe.py", code="unknown-recipe", where=path)
+        return _recipe(file.with_name("card.toml"), None, file)
+    recipes = available_recipes()
+    if name not in recipes:
+        near = difflib.get_close_matches(name.lower(), recipes, 1)
+        raise BenchError(
+            f"no recipe is called {name!r}",
+            code="unknown-recipe",
+            expected="one of " + ", ".join(recipes),
+            remedy=f"Did you mean {near[0]}?" if near else "See `prn-bench recipes`.",
+        )
+    return recipes[name]
+
+
+def read_card(path: Path) -> Card:
+    """A ``card.toml``; unknown and missing keys are refused."""
+    if not path.is_file():
+        raise BenchError(
+            "a recipe needs a card.toml beside its recipe.py", code="no-card", where=path
+        )
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BenchError(f"this is not valid TOML ({error})", code="bad-card", where=path) from None
+    names = {field.name for field in fields(Card)}
+    if set(content) != names:
+        raise BenchError(
+            "the card's keys are not the expected ones",
+            code="bad-card",
+            where=path,
+            expected=", ".join(sorted(names - set(content))) or "no more keys",
+            found=", ".join(sorted(set(content) - names)) or "none of these",
+        )
+    lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
+    return Card(**{**content, **lists})
+
+
+def _recipe(card: Path, module_name: str | None, file: Path | None = None) -> Recipe:
+    return Recipe(read_card(card), file or card.with_name("recipe.py"), module_name)
+
+
+@lru_cache(maxsize=32)
+def _load_module(path: Path, module_name: str | None) -> ModuleType:
+    if module_name is not None:
+        module = importlib.import_module(module_name)
+    else:
+        spec = importlib.util.spec_from_file_location(f"recipe_{path.parent.name}", path)
+        if spec is None or spec.loader is None:
+            raise BenchError("this file cannot be imported", code="unknown-recipe", where=path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    lacking = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
+    if lacking:
+        raise BenchError(
+            f"the recipe lacks {', '.join(lacking)}",
+            code="bad-recipe",
+            where=path,
+            expected="functions " + ", ".join(FUNCTIONS),
+        )
+    return module

@@ -1,0 +1,357 @@
+"""The only module that touches HDF5: open safely, write whole files or nothing.
+
+Everything that the toolkit stores as HDF5 (datasets, predictions, face models) is a flat dictionary
+of arrays under slash-separated names, plus text and number attributes at the root. Links, object
+types, foreign filters and impossible sizes are refused: a file is data, never a program.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    import h5py
+
+FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds
+SQUEEZE = 256  # real arrays never compress that well, planted zeros do
+KNOWN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # HDF5's own and LZF, which h5py brings
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place when the block ends without error."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise BenchError(
+            "the folder to write into does not exist",
+            code="no-such-folder",
+            where=path.parent,
+            remedy="Create it first.",
+        )
+    if path.is_dir():
+        raise BenchError("a folder has this name already", code="is-a-folder", where=path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)  # writing through a link left there would leave the folder
+    try:
+        yield part
+        with open(part, "rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        reason = os.strerror(error.errno)
+        raise BenchError(f"cannot write ({reason})", code="cannot-write", where=path) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5py.File:
+    """Open one of our HDF5 files for reading.
+
+    Parameters
+    ----------
+    path : path
+    kind : str, optional
+        The ``format`` attribute it must carry, such as ``prn-bench/dataset``.
+    version : int
+        The newest ``format_version`` understood.
+
+    Raises
+    ------
+    BenchError
+        ``no-such-file``, ``not-hdf5``, ``damaged-hdf5``, ``wrong-format``, ``newer-format``,
+        ``foreign-link``, ``object-array``, ``implausible-size``, ``unknown-filter``.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise BenchError("there is no such file", code="no-such-file", where=path)
+    with open(path, "rb") as stream:
+        head = stream.read(len(SIGNATURE))
+    if head != SIGNATURE:
+        from prn_bench.sniff import describe
+
+        raise BenchError(
+            "this is not an HDF5 file",
+            code="not-hdf5",
+            where=path,
+            expected=kind or "HDF5",
+            found=describe(path),
+        )
+    with guard(path):
+        file = h5py.File(path, "r", locking=False)
+        try:
+            _check_format(file, path, kind, version)
+            _refuse_unsafe(file, path)
+        except BaseException:
+            file.close()
+            raise
+    return file
+
+
+@contextmanager
+def guard(path: str | Path) -> Iterator[None]:
+    """Turn whatever HDF5 raises on a damaged file into ``damaged-hdf5``."""
+    kinds = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError, MemoryError)
+    try:
+        yield
+    except kinds as error:
+        reason = (str(error) or type(error).__name__).split("(", 1)[-1].rstrip(")")
+        raise BenchError(
+            f"the HDF5 file is damaged or cut short ({reason})",
+            code="damaged-hdf5",
+            where=path,
+            remedy="Copy or build it again.",
+        ) from None
+
+
+def read_tree(
+    path: str | Path, kind: str, version: int = 1
+) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """All arrays, by slash-separated name, and the root attributes of one of our files."""
+    with open_file(path, kind, version) as file:
+        arrays = {name: read_array(file[name]) for name in array_names(file)}
+        return arrays, read_attributes(file)
+
+
+def write_tree(
+    path: str | Path,
+    kind: str,
+    version: int,
+    arrays: Mapping[str, NDArray],
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write arrays and attributes as one of our files; its name appears only when it is whole."""
+    import h5py
+
+    with atomic_path(path) as part, h5py.File(part, "w", libver="v110") as file:
+        write_attributes(file, {"format": kind, "format_version": version, **attributes})
+        for name, value in arrays.items():
+            write_array(file, name, value)
+
+
+def read_array(node: h5py.Dataset) -> NDArray:
+    """A whole dataset; texts come back as ``str`` objects in an object array."""
+    return read_rows(node, None)
+
+
+def create_file(path: Path) -> h5py.File:
+    """A new file to write into; give it a temporary name (:func:`atomic_path`)."""
+    import h5py
+
+    return h5py.File(path, "w", libver="v110")
+
+
+def reopen_file(path: Path) -> h5py.File:
+    """A file that :func:`create_file` made, for its last attributes."""
+    import h5py
+
+    return h5py.File(path, "r+", libver="v110")
+
+
+def append_rows(file: h5py.File, name: str, values: NDArray, rows_per_chunk: int) -> None:
+    """Add rows to a per-sample array, made on first use."""
+    import h5py
+
+    text = values.dtype.kind in "UO"
+    if name not in file:
+        dtype = h5py.string_dtype("utf-8") if text else values.dtype
+        shape = values.shape[1:]
+        file.create_dataset(
+            name,
+            (0, *shape),
+            dtype,
+            maxshape=(None, *shape),
+            chunks=(rows_per_chunk, *shape),
+            **({} if text else FILTERS),
+        )
+    node = _grow(file, name, len(values))
+    node[-len(values) :] = values
+
+
+def append_images(file: h5py.File, name: str, images: list[bytes]) -> None:
+    """Add encoded images as rows of bytes."""
+    import h5py
+
+    if name not in file:
+        dtype = h5py.vlen_dtype(np.uint8)
+        file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(64,))
+    node = _grow(file, name, len(images))
+    for row, data in enumerate(images, len(node) - len(images)):
+        node[row] = np.frombuffer(data, np.uint8)
+
+
+def append_maps(
+    file: h5py.File, name: str, maps: list[bytes], shape: tuple[int, int, int]
+) -> h5py.Dataset:
+    """Add position maps that :func:`compress_map` made, one chunk each."""
+    if name not in file:
+        file.create_dataset(
+            name, (0, *shape), "<u2", maxshape=(None, *shape), chunks=(1, *shape), **FILTERS
+        )
+    node = _grow(file, name, len(maps))
+    for row, data in enumerate(maps, len(node) - len(maps)):
+        node.id.write_direct_chunk((row, 0, 0, 0), data)
+    return node
+
+
+def _grow(file: h5py.File, name: str, n_more: int) -> h5py.Dataset:
+    node = file[name]
+    node.resize(len(node) + n_more, axis=0)
+    return node
+
+
+def compress_map(codes: NDArray[np.uint16]) -> bytes:
+    """One position map as HDF5's own shuffle and gzip-1 filters would store it.
+
+    Workers compress, the one writer only copies: HDF5 itself compresses under a global lock.
+    """
+    import zlib
+
+    planes = np.ascontiguousarray(codes, "<u2").view(np.uint8).reshape(-1, 2).T
+    return zlib.compress(planes.tobytes(), 1)
+
+
+def array_names(file: h5py.File) -> list[str]:
+    """Slash-separated names of all arrays in the file."""
+    import h5py
+
+    names: list[str] = []
+    file.visititems(
+        lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
+    )
+    return names
+
+
+def read_rows(node: h5py.Dataset, rows: slice | NDArray[np.integer] | list[int] | None) -> NDArray:
+    """Some rows of an array, in the order asked for (HDF5 itself wants them sorted and unique)."""
+    import h5py
+
+    source = node.asstr() if h5py.check_string_dtype(node.dtype) is not None else node
+    if rows is None or isinstance(rows, slice):
+        with guard(node.file.filename):
+            return np.asarray(source[... if rows is None else rows])
+    unique, inverse = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+    if len(unique) and (unique[0] < 0 or unique[-1] >= len(node)):
+        raise IndexError(f"rows {unique[0]}..{unique[-1]} of {len(node)}")
+    with guard(node.file.filename):
+        return np.asarray(source[unique.tolist()])[inverse]
+
+
+def write_array(file: h5py.File, name: str, value: NDArray) -> None:
+    """One array; large numeric ones are compressed, texts are stored as utf-8."""
+    import h5py
+
+    if value.dtype.kind in "UO":
+        texts = np.array([str(text) for text in value.reshape(-1)], dtype=object)
+        file.create_dataset(name, data=texts.reshape(value.shape), dtype=h5py.string_dtype("utf-8"))
+        return
+    large = value.nbytes > 1 << 16
+    file.create_dataset(name, data=value, **(FILTERS if large else {}))
+
+
+def read_attributes(file: h5py.File) -> dict[str, Any]:
+    """Root attributes as plain Python values: texts, numbers or arrays of them."""
+    with guard(file.filename):
+        return {key: _plain(value, key, file.filename) for key, value in file.attrs.items()}
+
+
+def _plain(value: Any, key: str, path: str) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    value = value.decode() if isinstance(value, bytes) else value
+    texts = isinstance(value, np.ndarray) and all(isinstance(v, str) for v in value.flat)
+    if isinstance(value, str | int | float) or texts or getattr(value, "dtype", "O") != "O":
+        return value
+    raise _refused(f"attribute {key!r} is neither text nor number", "object-array", path)
+
+
+def write_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
+    """Root attributes; None is left out."""
+    for key, value in attributes.items():
+        if value is not None:
+            file.attrs[key] = value
+
+
+def _check_format(file: h5py.File, path: Path, kind: str | None, version: int) -> None:
+    attributes = {key: file.attrs[key] for key in ("format", "format_version") if key in file.attrs}
+    found, newest = attributes.get("format"), attributes.get("format_version", 0)
+    if kind is not None and not (isinstance(found, str) and found == kind):
+        raise BenchError(
+            "this HDF5 file is of another kind",
+            code="wrong-format",
+            where=path,
+            expected=f"format = {kind!r}",
+            found=f"format = {found!r}" if found is not None else "no format attribute",
+        )
+    if kind is not None and not (np.ndim(newest) == 0 and int(newest) <= version):
+        raise BenchError(
+            "this file was written by a newer prn-bench",
+            code="newer-format",
+            where=path,
+            expected=f"format_version <= {version}",
+            found=str(newest),
+            remedy="Upgrade prn-bench.",
+        )
+
+
+def _refuse_unsafe(file: h5py.File, path: Path) -> None:
+    """Refuse what reads other files, never ends, needs foreign code or takes all memory."""
+    import h5py
+
+    groups, seen = [file], {h5py.h5o.get_info(file.id).addr}
+    while groups:
+        group = groups.pop()
+        for name in group:
+            where = f"{group.name.rstrip('/')}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _refused(f"{where} is a link to another place", "foreign-link", path)
+            node = group[name]
+            address = h5py.h5o.get_info(node.id).addr
+            if address in seen:
+                raise _refused(f"{where} is a second name, or a loop", "foreign-link", path)
+            seen.add(address)
+            if isinstance(node, h5py.Group):
+                groups.append(node)
+            else:
+                _refuse_array(node, where, path)
+
+
+def _refuse_array(node: h5py.Dataset | h5py.Datatype, where: str, path: Path) -> None:
+    import h5py
+
+    if not isinstance(node, h5py.Dataset) or node.shape is None:
+        raise _refused(f"{where} is no array", "object-array", path)
+    if node.external or node.is_virtual:
+        raise _refused(f"{where} keeps its data elsewhere", "foreign-link", path)
+    vlen = h5py.check_vlen_dtype(node.dtype)
+    text = h5py.check_string_dtype(node.dtype) is not None
+    if node.dtype.kind in "OV" and not (text or (vlen is not None and vlen.kind in "ui")):
+        raise _refused(f"{where} holds objects or records", "object-array", path)
+    plan = node.id.get_create_plist()
+    if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= KNOWN_FILTERS:
+        raise _refused(f"{where} is packed with a filter of its own", "unknown-filter", path)
+    shapes = [node.shape, node.chunks or ()]
+    n_bytes = max(math.prod(shape) for shape in shapes) * node.dtype.itemsize
+    if n_bytes > max(PLAIN_BYTES, SQUEEZE * path.stat().st_size):
+        message = f"{where} declares {n_bytes} bytes, more than the file can hold"
+        raise _refused(message, "implausible-size", path)
+
+
+def _refused(what: str, code: str, path: str | Path) -> BenchError:
+    remedy = "Ask its author for a file that holds its own, plain data."
+    return BenchError(what, code=code, where=path, remedy=remedy)

@@ -1,0 +1,173 @@
+"""The grid of the synthetic face: one regular UV chart whose rows follow lids, lips and jaw.
+
+Only the half with x >= 0 is sculpted; the other is its mirror image. Each grid point is a ray that
+looks for the surface of :mod:`prn_bench.synthetic.face_sdf` from outside. In front the rays are
+parallel to z, so that a row can follow the rim of an eyelid exactly; beyond the cheeks they fan out
+around the head, over the crown and under the chin. Millimetres, model frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+HALF = 70  # columns from the midline to the back of the head
+N_COLUMNS = 2 * HALF + 1
+#: Control rows from the neck's edge to the crown, and the grid row that each one is.
+ROWS = {
+    "neck": 0, "throat": 3, "under_chin": 7, "jaw": 15, "chin": 27, "lip_low": 40, "lip_up": 46,
+    "nose": 60, "lid_low": 82, "lid_up": 91, "brow": 103, "hairline": 116, "crown": 128,
+}  # fmt: skip
+N_ROWS = ROWS["crown"] + 1
+EYE_INNER, EYE_OUTER = 17.5, 43.5
+EYE_INNER_Y, EYE_OUTER_Y = 24.6, 26.4
+MOUTH_CORNER = 25.0
+#: Columns at which the control rows below are given: midline, nose, eye, cheek, jaw, ear, behind, back.
+_KNOTS = np.array([0, 12, 24, 37, 46, 56, 63, 70])
+#: Height of the ray's start, its elevation in degrees, and its start's distance from the midline
+#: relative to the face rows, at the columns above.
+_HEIGHT = {
+    "neck": [-158, -158, -158, -158, -156, -152, -150, -148],
+    "throat": [-128, -128, -127, -126, -124, -120, -118, -116],
+    "under_chin": [-82, -82, -82, -80, -74, -70, -70, -72],
+    "jaw": [-63, -62, -60, -52, -42, -30, -40, -50],
+    "chin": [-57, -56.5, -53, -42, -32, -22, -28, -32],
+    "nose": [-19.5, -19.0, -18, -16, -10, -3, -6, -8],
+    "brow": [46, 46, 49, 46, 44, 42, 44, 48],
+    "hairline": [74, 74, 74, 72, 66, 60, 62, 64],
+    "crown": [52, 52, 52, 52, 52, 52, 52, 52],
+}
+_ELEVATION = {
+    "under_chin": [-42, -42, -42, -38, -28, -20, -18, -18],
+    "jaw": [-20, -20, -20, -18, -12, -6, -6, -6],
+    "hairline": [14, 14, 14, 14, 16, 18, 18, 18],
+    "crown": [88.5] * 8,
+}
+_REACH = {"neck": 0.55, "throat": 0.5, "under_chin": 0.7, "jaw": 0.92, "hairline": 0.9, "crown": 0.05}
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Where each point of the half grid looks for the surface; (rows, HALF + 1, 3) each."""
+
+    origin: Array
+    direction: Array
+
+
+def column_axes() -> tuple[Array, Array, Array]:
+    """Start x, start z (mm) and azimuth (radians) of the rays of each half column."""
+    i = np.arange(HALF + 1)
+    x = _curve([0, 20, 36, 41, 50, 62, 70], [0, 25, 45.6, 48, 48, 42, 0], i)
+    z = _curve([0, 38, 50, 62, 70], [10, 10, 8, 0, -15], i)
+    azimuth = _curve([0, 34, 38, 50, 62, 70], [0, 0, 3, 66, 110, 180], i)
+    return x, z, np.radians(azimuth)
+
+
+def rays() -> Rays:
+    """The rays of the half grid."""
+    x, z, azimuth = column_axes()
+    names, rows = list(ROWS), np.array(list(ROWS.values()))
+    heights = control_heights()
+    columns = np.arange(HALF + 1)
+    elevations = [_curve(_KNOTS, _ELEVATION.get(name, [0] * 8), columns) for name in names]
+    reaches = [np.full(HALF + 1, _REACH.get(name, 1.0)) for name in names]
+    j = np.arange(N_ROWS)
+    height, elevation, reach = (
+        _curve(rows, np.array(value), j)
+        for value in ([heights[name] for name in names], elevations, reaches)
+    )
+    elevation = np.radians(elevation)
+    shape = (N_ROWS, HALF + 1)
+    origin = np.stack([reach * x, height, np.broadcast_to(z, shape)], -1)
+    flat = np.cos(elevation)
+    direction = np.stack(
+        [flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], -1
+    )
+    return Rays(origin, direction)
+
+
+def control_heights() -> dict[str, Array]:
+    """Heights of the ray starts of each control row, (HALF + 1,) each, mm."""
+    x, _, _ = column_axes()
+    columns = np.arange(HALF + 1)
+    heights = {name: _curve(_KNOTS, value, columns) for name, value in _HEIGHT.items()}
+    turn = np.clip((columns - 38) / 20, 0, 1)
+    heights["lid_low"], heights["lid_up"] = _lids(x, turn)
+    heights["lip_low"], heights["lip_up"] = _lips(x, columns)
+    return heights
+
+
+def lid_curves(x: Array) -> tuple[Array, Array]:
+    """Heights of the lower and upper lid rims at x (mm); they meet beyond the corners of the eye."""
+    t = np.clip((x - EYE_INNER) / (EYE_OUTER - EYE_INNER), 0, 1)
+    axis = EYE_INNER_Y + (EYE_OUTER_Y - EYE_INNER_Y) * t
+    upper = axis + 12.6 * t**0.62 * (1 - t) ** 0.72 * 0.75
+    lower = axis - 8.6 * t**0.95 * (1 - t) ** 0.62 * 0.75
+    return lower, upper
+
+
+def mouth_line(x: Array) -> Array:
+    """Height of the line between the lips at x (mm)."""
+    bow = 0.9 * np.exp(-(((np.abs(x) - 7.5) / 5) ** 2)) - 0.5 * np.exp(-((x / 3.5) ** 2))
+    return -38.9 + bow - 2.2 * (np.clip(np.abs(x), 0, 30) / MOUTH_CORNER) ** 3
+
+
+def _lids(x: Array, turn: Array) -> tuple[Array, Array]:
+    lower, upper = lid_curves(x)
+    middle = (lower + upper) / 2
+    away = np.maximum(np.maximum(EYE_INNER - x, x - EYE_OUTER), 0)
+    away = np.where(turn > 0, np.maximum(away, 20 * turn), away)
+    gap = np.maximum(upper - lower, 1.7 + 5.5 * smoothstep(away / 14))
+    middle = middle - 2.0 * smoothstep(turn)
+    return middle - gap / 2, middle + gap / 2
+
+
+def _lips(x: Array, columns: NDArray[np.integer]) -> tuple[Array, Array]:
+    beyond = np.maximum(x - MOUTH_CORNER, 0) + 2.0 * np.maximum(columns - 38, 0)
+    gap = 0.3 + 0.5 * smoothstep((x - 19) / 6) + 5.5 * smoothstep(beyond / 26)
+    rise = _curve([0, 20, 37, 46, 56, 63, 70], [0, 0, 5.5, 15, 25, 20, 18], columns)
+    line = mouth_line(np.minimum(x, MOUTH_CORNER)) + rise
+    return line - gap / 2, line + gap / 2
+
+
+def mirror(half: Array, *, flip: bool = True) -> Array:
+    """(rows, HALF + 1, ...) values to the whole grid; with ``flip`` the first coordinate changes sign."""
+    left = half[:, :0:-1].copy()
+    if flip:
+        left[..., 0] *= -1
+    return np.concatenate([left, half], 1)
+
+
+def uv_coordinates() -> Array:
+    """(v, 2) UV coordinates of the grid, row by row from the neck up, from the face's right."""
+    u, v = np.meshgrid(np.linspace(0, 1, N_COLUMNS), np.linspace(0, 1, N_ROWS))
+    return np.stack([u, v], -1).reshape(-1, 2)
+
+
+def grid_triangles() -> NDArray[np.int32]:
+    """(t, 3) triangles, counter-clockwise from outside; the two halves are mirror images."""
+    row, column = np.meshgrid(np.arange(N_ROWS - 1), np.arange(N_COLUMNS - 1), indexing="ij")
+    a = (row * N_COLUMNS + column).ravel()
+    b, c, d = a + 1, a + N_COLUMNS + 1, a + N_COLUMNS
+    right = (column >= HALF).ravel()[:, None]
+    first = np.where(right, np.stack([a, b, c], 1), np.stack([a, b, d], 1))
+    second = np.where(right, np.stack([a, c, d], 1), np.stack([b, c, d], 1))
+    return np.stack([first, second], 1).reshape(-1, 3).astype(np.int32)
+
+
+def smoothstep(t: Array) -> Array:
+    """0 below 0, 1 above 1, and smooth between."""
+    t = np.clip(t, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t))
+
+
+def _curve(knots: object, values: object, at: NDArray) -> Array:
+    """Monotone cubic through the knots, along the first axis."""
+    from scipy.interpolate import PchipInterpolator
+
+    spline = PchipInterpolator(np.asarray(knots, float), np.asarray(values, float), axis=0)
+    return np.asarray(spline(at), np.float64)

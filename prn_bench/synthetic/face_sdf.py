@@ -1,0 +1,106 @@
+"""The head of the synthetic face as a signed distance field: smooth unions of simple solids.
+
+Millimetres, model frame: x to the face's left, y up, z out of the face; the eyes lie near y = 26, the
+mouth near y = -39, the chin ends near y = -86. Numbers are an adult's usual proportions, set by eye.
+All functions take points with x >= 0 (the head is symmetric) and give distances, negative inside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Vector = tuple[float, float, float]
+
+EYE_CENTRE = (30.8, 25.6, 80.5)
+EYEBALL_RADIUS = 12.4
+LID_RADIUS = 13.9
+
+
+def head(p: Array) -> Array:
+    """(n,) distance to the head without ears and lips.
+
+    Parameters
+    ----------
+    p : (n, 3) float64, mm, x >= 0
+    """
+    d = _skull(p)
+    d = _soft_min(d, _neck(p), 14)
+    d = _jaw(p, d)
+    d = _cheeks(p, d)
+    d = _sockets(p, d)
+    return _nose(p, d)
+
+
+def _skull(p: Array) -> Array:
+    cranium = ellipsoid(p, (0, 56, 8), (75, 82, 98))
+    face = ellipsoid(p, (0, -14, 38), (62, 84, 66))
+    return _soft_min(cranium, face, 22)
+
+
+def _neck(p: Array) -> Array:
+    column = capsule(p, (8, -70, 2), (10, -190, -6), 44, 46)
+    trapezius = capsule(p, (20, -60, -40), (50, -190, -40), 26, 40)
+    muscle = capsule(p, (58, -30, -4), (12, -170, 40), 9, 9)
+    return _soft_min(_soft_min(column, trapezius, 18), muscle, 12)
+
+
+def _jaw(p: Array, d: Array) -> Array:
+    edge = capsule(p, (54, -42, 18), (16, -74, 84), 11, 9)
+    d = _soft_min(d, edge, 14)
+    d = _soft_min(d, ellipsoid(p, (51, -22, 30), (15, 36, 30)), 14)
+    d = _soft_min(d, ellipsoid(p, (5, -72, 87), (15, 14, 17)), 12)
+    return _soft_min(d, ellipsoid(p, (0, -40, 78), (31, 25, 33)), 14)
+
+
+def _cheeks(p: Array, d: Array) -> Array:
+    d = _soft_min(d, ellipsoid(p, (46, 4, 68), (19, 15, 19)), 14)
+    return _soft_min(d, ellipsoid(p, (34, -14, 78), (18, 20, 17)), 14)
+
+
+def _sockets(p: Array, d: Array) -> Array:
+    hollow = ellipsoid(p, (27, 27, 107), (20, 12, 15))
+    d = _soft_max(d, -hollow, 12)
+    brow = capsule(p, (10, 44, 100), (46, 45, 82), 9, 7)
+    d = _soft_min(d, brow, 12)
+    lid = np.linalg.norm(p - EYE_CENTRE, axis=1) - LID_RADIUS
+    return _soft_min(d, lid, 4)
+
+
+def _nose(p: Array, d: Array) -> Array:
+    bridge = capsule(p, (0, 34, 97), (0, -2, 117), 8.5, 9)
+    body = capsule(p, (0, 20, 96), (6, -8, 110), 9, 11)
+    d = _soft_min(_soft_min(d, body, 10), bridge, 8)
+    d = _soft_min(d, ellipsoid(p, (0, -6, 121), (9.5, 9, 11)), 6)
+    wing = ellipsoid(p, (12, -11, 109.5), (5.6, 7.0, 9.5))
+    d = _soft_min(d, wing, 4)
+    d = _soft_min(d, capsule(p, (0, -10, 118), (0, -20, 110), 4.5, 4.5), 5)
+    nostril = ellipsoid(p, (6.8, -18.5, 114.5), (3.2, 4.2, 5.5))
+    return _soft_max(d, -nostril, 2)
+
+
+def ellipsoid(p: Array, centre: Vector, radii: Vector) -> Array:
+    """Approximate distance to an ellipsoid, exact on its surface."""
+    q = p - np.asarray(centre)
+    k0 = np.linalg.norm(q / radii, axis=1)
+    k1 = np.linalg.norm(q / np.square(radii), axis=1)
+    return np.asarray(k0 * (k0 - 1) / np.maximum(k1, 1e-9))
+
+
+def capsule(p: Array, start: Vector, end: Vector, radius_start: float, radius_end: float) -> Array:
+    """Approximate distance to a capsule whose radius changes along it."""
+    a, axis = np.asarray(start, float), np.subtract(end, start).astype(float)
+    t = np.clip((p - a) @ axis / (axis @ axis), 0, 1)
+    gap = np.linalg.norm(p - a - t[:, None] * axis, axis=1)
+    return np.asarray(gap - radius_start - (radius_end - radius_start) * t)
+
+
+def _soft_min(a: Array, b: Array, k: float) -> Array:
+    """The union with a fillet of about k mm."""
+    h = np.maximum(k - np.abs(a - b), 0) / k
+    return np.minimum(a, b) - h * h * k / 4
+
+
+def _soft_max(a: Array, b: Array, k: float) -> Array:
+    return -_soft_min(-a, -b, k)

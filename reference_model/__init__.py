@@ -1,0 +1,1 @@
+"""The reference Position map Regression Network: it reads datasets and predicts, like anyone."""

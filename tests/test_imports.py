@@ -1,0 +1,292 @@
+"""Who may import whom, what costs time at import, and what is never called: read from the sources.
+
+The table below is the whole architecture. A new module fails here until it is put into a group; the
+groups are ordered, and each lists the groups that it may import.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import prn_bench
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
+
+# Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
+GROUPS = {
+    "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
+    "files": "annotation bfm check_structure dataset facemodel images matfile predictions protocol"
+    " rawsource readers results schema sniff store",
+    "specialists": "plots surface",
+    "engine": "batch build checks dataset_writer demo evaluate recipes synthetic",
+    "top": "cli",
+}
+MAY_IMPORT = {
+    "numbers": {"numbers"},
+    "files": {"numbers", "files"},
+    "specialists": {"numbers", "files"},
+    "engine": {"numbers", "files", "specialists", "engine"},
+    "top": set(GROUPS),
+}
+GROUP_OF = {module: group for group, modules in GROUPS.items() for module in modules.split()}
+EVERYONE = {"prn_bench.errors", "prn_bench.__version__"}
+
+# Imported inside functions only, since ``prn-bench --help`` must not wait for them.
+HEAVY = {"PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntime", "open3d"}
+HEAVY |= {"pandas", "scipy", "sklearn", "torch"}
+# One importer each, so that a change of theirs is met in one place.
+ONLY_IN = {
+    "h5py": "prn_bench.store",
+    "matplotlib": "prn_bench.plots",
+    "open3d": "prn_bench.surface",
+    "rich": "prn_bench.cli",
+    "torch": "reference_model",
+    "typer": "prn_bench.cli",
+}
+UNSAFE_MODULES = {"cPickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+UNSAFE_CALLS = {"compile", "eval", "exec", "__import__"}
+UNSAFE_METHODS = {"popen", "read_pickle", "system", "to_pickle"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name: where it stands, and whether it is executed when its module is."""
+
+    module: str
+    target: str
+    line: int
+    inside_function: bool
+    for_types_only: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}, line {self.line}: imports {self.target}"
+
+
+def sources(root: Path) -> dict[str, ast.Module]:
+    """Module name to syntax tree, for every source file of the three packages."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            found[name] = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return found
+
+
+def imports(module: str, tree: ast.Module, modules: set[str]) -> Iterator[Import]:
+    """Every import of a module; ``from package import name`` names the module where it is one."""
+
+    def visit(node: ast.AST, *, inside: bool, typing: bool) -> Iterator[Import]:
+        for target in targets(node, modules):
+            yield Import(module, target, node.lineno, inside, typing)
+        inside = inside or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        guarded = node.body if is_typing_guard(node) else []
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside=inside, typing=typing or child in guarded)
+
+    yield from visit(tree, inside=False, typing=False)
+
+
+def is_typing_guard(node: ast.AST) -> bool:
+    """``if TYPE_CHECKING:``, in either spelling."""
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def targets(node: ast.AST, modules: set[str]) -> list[str]:
+    """What one statement or ``import_module("...")`` call imports, as dotted names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        if node.level:
+            return ["a relative import"]
+        full = [f"{node.module}.{alias.name}" for alias in node.names]
+        keep = modules | EVERYONE
+        return sorted({name if name in keep else str(node.module) for name in full})
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            return [first.value]
+    return []
+
+
+def all_imports(root: Path) -> list[Import]:
+    """Every import of the three packages."""
+    trees = sources(root)
+    return [one for name, tree in trees.items() for one in imports(name, tree, set(trees))]
+
+
+def group_faults(root: Path) -> list[str]:
+    """Imports that the table does not allow, and modules that are in no group."""
+    unlisted = {f"prn_bench.{path.stem}" for path in (root / "prn_bench").glob("*.py")}
+    unlisted |= {f"prn_bench.{path.parent.name}" for path in (root / "prn_bench").glob("*/*.py")}
+    known = {f"prn_bench.{name}" for name in [*GROUP_OF, "errors", "__init__"]}
+    faults = [
+        f"{name} is in no group: add it to GROUPS in {Path(__file__).name}"
+        for name in sorted(unlisted - known)
+    ]
+    return faults + [str(one) for one in all_imports(root) if not allowed(one)]
+
+
+def allowed(one: Import) -> bool:
+    """Whether the table allows one import; third parties are another test's business."""
+    home, target = one.module.split("."), one.target.split(".")
+    if target[0] not in PACKAGES:
+        return not one.target.startswith("a relative")
+    if one.target in EVERYONE:
+        return True
+    if home[0] == "dataset_recipes":
+        return target[:2] == home[:2] or is_library(target)
+    if home[0] == "reference_model":
+        return target[0] == "reference_model" or is_library(target)
+    if target[0] != "prn_bench":  # what is built or trained is found by name, and only from the top
+        return home[1:2] == ["cli"] and one.inside_function
+    if len(target) == 1 or len(home) == 1:
+        return len(home) == 1 and target[1:2] != ["cli"]
+    group = GROUP_OF.get(home[1])  # a module in no group is one fault already
+    return group is None or GROUP_OF.get(target[1]) in MAY_IMPORT[group]
+
+
+def is_library(target: list[str]) -> bool:
+    """Whether a dotted name is the installable library without its command line."""
+    return target[0] == "prn_bench" and target[1:2] != ["cli"]
+
+
+def heavy_faults(root: Path) -> list[str]:
+    """Heavy packages imported at import time, and packages imported outside their one place."""
+    faults = []
+    for one in all_imports(root):
+        package = one.target.split(".")[0]
+        home = ONLY_IN.get(package, "")
+        if one.for_types_only:
+            continue
+        if package in HEAVY and not one.inside_function and one.module.split(".")[0] != home:
+            faults.append(f"{one} at import time: move it into the function that needs it")
+        if not f"{one.module}.".startswith(f"{home}." if home else ""):
+            faults.append(f"{one}, which only {home} may")
+    return faults
+
+
+def cycles(root: Path) -> list[str]:
+    """Import cycles among the modules, counting what runs at import time only."""
+    graph: dict[str, set[str]] = {}
+    for one in all_imports(root):
+        if not (one.inside_function or one.for_types_only) and one.target != one.module:
+            graph.setdefault(one.module, set()).add(one.target)
+    found, done = [], set()
+
+    def walk(module: str, path: list[str]) -> None:
+        if module in path:
+            found.append(" -> ".join([*path[path.index(module) :], module]))
+        elif module not in done:
+            for target in sorted(graph.get(module, ())):
+                walk(target, [*path, module])
+            done.add(module)
+
+    for module in sorted(graph):
+        walk(module, [])
+    return found
+
+
+def unsafe_faults(root: Path) -> list[str]:
+    """Anything that could execute what a file contains, or hand text to a shell."""
+    faults = [
+        f"{one}: files are data, never programs"
+        for one in all_imports(root)
+        if one.target.split(".")[0] in UNSAFE_MODULES
+    ]
+    for module, tree in sources(root).items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (why := unsafe_call(node)):
+                faults.append(f"{module}, line {node.lineno}: {why}")
+    return faults
+
+
+def unsafe_call(call: ast.Call) -> str:
+    """Why a call is not allowed, or nothing."""
+    if isinstance(call.func, ast.Name) and call.func.id in UNSAFE_CALLS:
+        return f"calls {call.func.id}"
+    if isinstance(call.func, ast.Attribute) and call.func.attr in UNSAFE_METHODS:
+        return f"calls {ast.unparse(call.func)}"
+    for keyword in call.keywords:
+        off = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        if keyword.arg in ("allow_pickle", "shell") and not off:
+            return f"passes {keyword.arg}"
+    return ""
+
+
+@pytest.mark.parametrize("faults", [group_faults, heavy_faults, cycles, unsafe_faults])
+def test_sources_keep_the_rules(faults) -> None:
+    """The import table, lightness, absence of cycles and safety hold in the whole tree."""
+    assert faults(ROOT) == []
+
+
+SINS = {
+    "prn_bench/geometry.py": "import json\nfrom prn_bench import store\nimport pandas\n",
+    "prn_bench/newcomer.py": "",
+    "prn_bench/store.py": "from prn_bench.sniff import x\nimport torch\nload(f, allow_pickle=1)\n",
+    "prn_bench/sniff.py": "import prn_bench.store\ndef f():\n    import prn_bench.cli, pickle\n",
+    "prn_bench/cli/__init__.py": "",
+    "prn_bench/cli/score.py": "import dataset_recipes.a\ndef f():\n    import reference_model\n",
+    "dataset_recipes/a/recipe.py": "from dataset_recipes.b import recipe\nfrom .card import x\n",
+    "dataset_recipes/b/recipe.py": "import prn_bench\nfrom prn_bench import cli\neval('1')\n",
+}
+
+
+def test_the_rules_can_fail(tmp_path: Path) -> None:
+    """A tree with one of each sin is caught at each of them, and nowhere else."""
+    for name, text in SINS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert {fault.split(":")[0] for fault in group_faults(tmp_path)} == {
+        "prn_bench.newcomer is in no group",
+        "prn_bench.geometry, line 2",
+        "prn_bench.sniff, line 3",
+        "prn_bench.cli.score, line 1",
+        "dataset_recipes.a.recipe, line 1",
+        "dataset_recipes.a.recipe, line 2",
+        "dataset_recipes.b.recipe, line 2",
+    }
+    assert [fault.split(":")[0] for fault in heavy_faults(tmp_path)] == [
+        "prn_bench.geometry, line 3",
+        "prn_bench.store, line 2",
+        "prn_bench.store, line 2",
+    ]
+    assert cycles(tmp_path) == ["prn_bench.store -> prn_bench.sniff -> prn_bench.store"]
+    assert len(unsafe_faults(tmp_path)) == 3
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Names of the modules that a fresh interpreter holds after a statement."""
+    code = f"import json, sys\n{statement}\nsys.stderr.write('\\n' + json.dumps([*sys.modules]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    return {name.split(".")[0] for name in json.loads(run.stderr.splitlines()[-1])}
+
+
+def library_modules() -> list[str]:
+    """Every module of the installable library."""
+    return [one.name for one in pkgutil.walk_packages(prn_bench.__path__, "prn_bench.")]
+
+
+def test_the_bare_import_loads_nothing() -> None:
+    """``import prn_bench`` brings in not even NumPy."""
+    assert loaded_after("import prn_bench") & {*HEAVY, "numpy", "rich", "typer"} == set()
+
+
+@pytest.mark.parametrize("what", ["all modules", "help"])
+def test_nothing_heavy_is_loaded_early(what: str) -> None:
+    """Neither importing every module nor asking for help loads a heavy package."""
+    everything = "import " + ", ".join(library_modules())
+    ask = "import prn_bench.cli\nsys.argv[1:] = ['--help']\ntry: prn_bench.cli.main()\n"
+    ask += "except SystemExit: pass"
+    assert loaded_after(everything if what == "all modules" else ask) & HEAVY == set()
