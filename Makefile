@@ -21,6 +21,7 @@ help:
 	@echo 'make clean    remove .venv and everything else that was generated'
 
 setup: $(STAMP)
+	@:
 
 $(STAMP): pyproject.toml
 	@set -e; \
@@ -38,7 +39,7 @@ $(STAMP): pyproject.toml
 	else \
 	  echo 'setup: bringing $(VENV) up to date with pyproject.toml'; \
 	fi; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'; \
 	touch $@
 
 demo: setup

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from prn_bench import sniff
 from prn_bench.errors import BenchError
 
-MAX_BYTES = 1 << 31  # all parts of one file together, unpacked: face3d's BFM.mat needs a quarter
+MAX_BYTES = 1 << 31  # all parts of a model file, unpacked: face3d's BFM.mat needs a quarter
+MAX_SAMPLE_BYTES = 1 << 28  # the same for bytes, which come from a raw dataset
 MAX_RATIO = 1100  # deflate cannot pack better than 1032 to 1
 HEADER_BYTES = 128
 SMALL_BYTES, PEEK_BYTES = 1 << 16, 512  # larger elements show their head before they are unpacked
@@ -31,11 +32,12 @@ INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15
 STRUCT, NUMERIC_CLASSES = 2, range(6, 16)
 _CLASSES = (1, STRUCT, 4, 5, *NUMERIC_CLASSES)  # cell, char and sparse have a name and shape too
 FLAG_COMPLEX = 0x08
-_TYPES = dict(zip((1, 2, 3, 4, 5, 6, 7, 9, 12, 13), "i1 u1 i2 u2 i4 u4 f4 f8 i8 u8".split()))
+TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _EXPECTED = "a MATLAB v5 to v7 file"
 
 Names = Sequence[str] | None  # None: all
-Value = NDArray | dict[str, NDArray] | None  # None: a kind that is not read (text, cells, ...)
+Fields = dict[str, NDArray | None]
+Value = NDArray | Fields | None  # None: a kind that is not read (text, cells, ...)
 
 
 def read_mat(
@@ -46,6 +48,7 @@ def read_mat(
     Parameters
     ----------
     source : bytes or Path
+        Bytes count as a raw sample, and may unpack to 256 MiB; a path to 2 GiB.
     where : str
         Name for messages.
     fields : sequence of str, optional
@@ -91,7 +94,7 @@ def _numeric(
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     missing = [name for name in fields or () if name not in arrays]
     if missing:
-        raise _missing(where, missing, list(arrays), "array")
+        raise _missing(where, missing, list(values), "array")
     return arrays if fields is None else {name: arrays[name] for name in fields}
 
 
@@ -120,8 +123,9 @@ def _parts(
     source: bytes | Path, where: str, names: Names, fields: Names
 ) -> Iterator[tuple[_Part, Value]]:
     """All top-level variables; values only for the wanted names and fields of structs."""
-    data = source if isinstance(source, bytes) else _read_bytes(source, where)
-    reader = _Reader(_byte_order(data, where), names, fields)
+    data = source if isinstance(source, bytes) else sniff.read_bytes(source, where, MAX_BYTES)
+    limit = MAX_SAMPLE_BYTES if data is source else MAX_BYTES
+    reader = _Reader(_byte_order(data, where), names, fields, limit)
     position, view = HEADER_BYTES, memoryview(data)
     try:
         while position < len(data):
@@ -141,31 +145,19 @@ def _parts(
 
 
 class _Damaged(Exception):
-    """A size or type in the file that cannot be; becomes a BenchError with the file's name."""
+    """A size or type in the file that cannot be."""
 
 
 class _Cut(Exception):
-    """An element that ends after the file does."""
+    """An element that ends after the file, or what holds it, does."""
 
 
 class _TooLarge(Exception):
-    """More data than a raw file can need."""
+    """More data than such a file can need."""
 
 
 def _error(code: str, what: str, where: str) -> BenchError:
     return BenchError(what, code=code, where=where, remedy="Download it again.")
-
-
-def _read_bytes(path: Path, where: str) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _error("too-large", f"the file is too large ({size} bytes)", where)
-        return path.read_bytes()
-    except OSError as error:
-        raise BenchError(
-            f"the file cannot be read ({error.strerror})", code="unreadable", where=where
-        ) from None
 
 
 def _byte_order(data: bytes, where: str) -> str:
@@ -184,9 +176,9 @@ def _byte_order(data: bytes, where: str) -> str:
 class _Reader:
     """Decodes elements of one byte order, and counts what was unpacked."""
 
-    def __init__(self, order: str, names: Names, fields: Names) -> None:
+    def __init__(self, order: str, names: Names, fields: Names, limit: int) -> None:
         self.order, self.names, self.fields = order, names, fields
-        self.unpacked = 0
+        self.limit, self.unpacked = limit, 0
         self._pair = struct.Struct(order + "II")
 
     def tag(self, data: memoryview, at: int) -> tuple[int, int, int, int]:
@@ -208,16 +200,14 @@ class _Reader:
         """The variable in a top-level element; nothing for MATLAB's nameless workspace."""
         try:
             whole = self._unpack(body) if is_packed else body
-            head = (
-                zlib.decompressobj().decompress(body, 8 + PEEK_BYTES)[8:] if whole is None else b""
-            )
-            part = self._header(memoryview(head) if whole is None else whole)
+            head = zlib.decompressobj().decompress(body, 8 + PEEK_BYTES) if whole is None else b""
+            part = self._header(memoryview(head)[8:] if whole is None else whole)
             if part is None or not part.name:
                 return
             value: Value = None
             if self.names is None or part.name in self.names:
                 whole = self._unpack(body, is_wanted=True) if whole is None else whole
-                value = self._value(whole, part) if whole is not None else None
+                value = None if whole is None else self._value(whole, part)
             yield part, value
         except _Cut as error:
             raise _Damaged(str(error)) from None
@@ -234,8 +224,8 @@ class _Reader:
         if count > SMALL_BYTES and not is_wanted:
             return None
         self.unpacked += count
-        if self.unpacked > MAX_BYTES:
-            raise _TooLarge(f"the file unpacks to more than {MAX_BYTES >> 30} GiB")
+        if self.unpacked > self.limit:
+            raise _TooLarge(f"the file unpacks to more than {self.limit >> 20} MiB")
         whole = unpacker.decompress(unpacker.unconsumed_tail, count or 1)
         surplus = unpacker.decompress(unpacker.unconsumed_tail, 1)
         if len(whole) != count or surplus or not unpacker.eof:
@@ -262,7 +252,7 @@ class _Reader:
         kind, begin, end, at = self.tag(body, at)
         if kind != INT8:
             raise _Damaged("a matrix without its name")
-        return _Part(str(body[begin:end], "latin-1"), shape, class_code, flags, at)
+        return _Part(_text(body[begin:end]), shape, class_code, flags, at)
 
     def _value(self, body: memoryview, part: _Part) -> Value:
         if part.class_code == STRUCT and math.prod(part.shape) == 1:
@@ -273,15 +263,15 @@ class _Reader:
         if part.class_code not in NUMERIC_CLASSES or part.flags & FLAG_COMPLEX:
             return None
         kind, begin, end, _ = self.tag(body, part.start)
-        if kind not in _TYPES:
+        if kind not in TYPES:
             raise _Damaged(f"numbers of type {kind}")
-        dtype, count = np.dtype(self.order + _TYPES[kind]), math.prod(part.shape)
+        dtype, count = np.dtype(self.order + TYPES[kind]), math.prod(part.shape)
         if count * dtype.itemsize != end - begin:
             raise _Damaged(f"{part.name} of shape {part.shape} has {end - begin} bytes")
         flat = np.frombuffer(body[begin:end], dtype).astype(dtype.newbyteorder("="))
         return flat.reshape(part.shape, order="F")
 
-    def _struct(self, body: memoryview, part: _Part) -> dict[str, NDArray]:
+    def _struct(self, body: memoryview, part: _Part) -> Fields:
         """Numeric fields; a struct within a struct is not read, so nesting cannot run deep."""
         kind, begin, end, at = self.tag(body, part.start)
         if kind != INT32 or end - begin != 4:
@@ -290,15 +280,19 @@ class _Reader:
         _, begin, end, at = self.tag(body, at)
         if width < 1 or (end - begin) % width:
             raise _Damaged("a struct with broken field names")
-        values: dict[str, NDArray] = {}
+        values: Fields = {}
         for start in range(begin, end, width):
-            name = str(body[start : start + width], "latin-1").split("\0")[0]
+            name = _text(body[start : start + width])
             kind, first, last, at = self.tag(body, at)
             if kind != MATRIX:
                 raise _Damaged(f"the field {name} of type {kind}")
             field = self._header(body[first:last])
             wanted = self.fields is None or name in self.fields
-            value = self._array(body[first:last], field) if field and wanted else None
-            if value is not None:
-                values[name] = value
+            values[name] = self._array(body[first:last], field) if field and wanted else None
         return values
+
+
+def _text(name: memoryview) -> str:
+    """A name without what could upset a terminal."""
+    text = str(name, "latin-1").split("\0")[0]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

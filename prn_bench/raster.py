@@ -124,11 +124,11 @@ def _candidates(
     a, b, c = corners[triangle, 0], corners[triangle, 1], corners[triangle, 2]
     area = _cross(b - a, c - a)
     point = np.stack([x, y], 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        w_b = _cross(point - a, c - a) / area
-        w_c = _cross(b - a, point - a) / area
+    safe_area = np.where(area == 0, np.nan, area)
+    w_b = _cross(point - a, c - a) / safe_area
+    w_c = _cross(b - a, point - a) / safe_area
     weights = np.stack([1 - w_b - w_c, w_b, w_c], 1)
-    inside = (weights >= -EDGE_TOLERANCE).all(1) & (area != 0)
+    inside = (weights >= -EDGE_TOLERANCE).all(1)
     return triangle[inside].astype(np.int32), (y * width + x)[inside], weights[inside]
 
 

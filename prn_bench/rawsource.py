@@ -32,7 +32,7 @@ class Member(NamedTuple):
     """Where a file lies: on disk (``archive`` is the file), or at an offset of a zip."""
 
     archive: Path
-    offset: int = -1  # -1: a file of its own
+    offset: int | None = None  # None: a file of its own
     packed_size: int = 0
     size: int = 0
     method: int = STORED
@@ -73,7 +73,7 @@ class RawSource:
         if member is None:
             raise BenchError("there is no such file", code="no-such-member", where=self.where(name))
         try:
-            if member.offset < 0:
+            if member.offset is None:
                 return _read_file(member.archive, self.where(name))
             return _read_member(member, self.where(name))
         except OSError as error:
@@ -88,7 +88,7 @@ class RawSource:
         member = self.members.get(name)
         if member is None:
             return str(self.root / name)
-        return str(member.archive) if member.offset < 0 else f"{member.archive}: {name}"
+        return str(member.archive) if member.offset is None else f"{member.archive}: {name}"
 
 
 def open_raw(path: str | Path) -> RawSource:
@@ -240,8 +240,11 @@ def _read_file(path: Path, where: str) -> bytes:
 
 def _read_member(member: Member, where: str) -> bytes:
     _refuse_large(member.size, where)
+    offset = member.offset or 0
+    if min(offset, member.packed_size) < 0:
+        raise _damaged(where, "its place in the zip is impossible")
     with member.archive.open("rb", buffering=0) as stream:
-        stream.seek(member.offset)
+        stream.seek(offset)
         head = stream.read(LOCAL_HEADER_BYTES)
         if len(head) < LOCAL_HEADER_BYTES or head[:4] != LOCAL_SIGNATURE:
             raise _damaged(where, "its header is not where the list says")

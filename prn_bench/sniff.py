@@ -131,6 +131,25 @@ def wrong_kind(
     )
 
 
+def read_bytes(path: Path, where: str | Path, limit: int) -> bytes:
+    """A whole file; BenchError ``unreadable``, or ``too-large`` beyond ``limit`` bytes."""
+    try:
+        size = path.stat().st_size
+        if size <= limit:
+            return path.read_bytes()
+    except OSError as error:
+        raise BenchError(
+            f"the file cannot be read ({error.strerror or error})", code="unreadable", where=where
+        ) from None
+    raise BenchError(
+        "the file is too large for its kind",
+        code="too-large",
+        where=where,
+        expected=f"at most {limit >> 20} MiB",
+        found=f"{size / (1 << 20):.0f} MiB",
+    )
+
+
 def fault(code: str, where: str | Path, *, expected: str) -> BenchError:
     """The error for one of the usual faults, by its code."""
     return BenchError(

@@ -1,7 +1,7 @@
 """From per-sample errors to the figures of a table, in one place.
 
-Conventions: errors are (n,), in the unit of the protocol, NaN where there is no prediction. Every mean
-stands beside its count and its number of missing samples. Standard deviations are those of the
+Conventions: errors are (n,), in the unit of the protocol, NaN where there is no prediction. Every
+mean stands beside its count and its number of missing samples. Standard deviations are those of the
 population (ddof 0), as in the 3DDFA script. A figure that cannot be formed is NaN, never zero.
 """
 
@@ -188,8 +188,8 @@ def ced(errors: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def area_under_ced(errors: ArrayLike, limit: float) -> float:
     """Exact area under the CED from 0 to a limit, as a fraction of the limit.
 
-    The step function is integrated in closed form, mean of max(0, 1 - error / limit), so that no grid
-    enters (3D-FAN sums 70 thresholds, which differs in the third decimal). NaN counts as a failure.
+    The step function is integrated in closed form, mean of max(0, 1 - error / limit), with no grid
+    (3D-FAN sums 70 thresholds, which differs in the third decimal). NaN counts as a failure.
 
     Raises
     ------

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
@@ -24,10 +22,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def commands() -> dict[str, Any]:
+def app() -> Any:
+    """The Typer application behind ``prn-bench``."""
+    return importlib.import_module("prn_bench.cli.app").app
+
+
+@pytest.fixture(scope="session")
+def commands(app: Any) -> dict[str, Any]:
     """Every command of ``prn-bench`` by its words, such as ``"plot ced"``; the root is ``""``."""
-    typer = importlib.import_module("typer.main")
-    root = typer.get_command(importlib.import_module("prn_bench.cli").app)
+    root = importlib.import_module("typer.main").get_command(app)
     found = {"": root}
     waiting = [("", root)]
     while waiting:

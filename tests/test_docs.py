@@ -102,7 +102,7 @@ def command_fault(words: list[str], commands: dict[str, Any]) -> str:
         name, rest = f"{name} {rest[0]}".strip(), rest[1:]
     if getattr(commands[name], "commands", None) and rest and not rest[0].startswith("-"):
         return f"no such command: {shlex.join(words)}"
-    known = {"--help"}
+    known = {"--help", "-h"}
     for parameter in commands[name].params:
         known |= {*parameter.opts, *parameter.secondary_opts}
     options = [word.split("=")[0] for word in rest if re.match(r"--?[A-Za-z]", word)]

@@ -28,7 +28,7 @@ GROUPS = {
     "files": "annotation bfm check_structure dataset facemodel images matfile predictions protocol"
     " rawsource readers results schema sniff store",
     "specialists": "plots surface",
-    "engine": "batch build checks dataset_writer demo evaluate recipes synthetic",
+    "engine": "batch build checks dataset_writer demo evaluate recipes survey synthetic",
     "top": "cli",
 }
 MAY_IMPORT = {

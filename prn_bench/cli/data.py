@@ -1,0 +1,157 @@
+"""Commands that make files: recipes, face-model, build."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prn_bench.cli import tables
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The file to make.", dir_okay=False)]
+
+
+def recipes(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Look in this folder (and one below) for raw data.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the datasets that can be built: licence, how to obtain them, what is on this disk."""
+    from prn_bench.recipes import available_recipes
+    from prn_bench.survey import survey
+
+    found = {} if folder is None else survey(folder)
+    cards = [recipe.card for recipe in available_recipes().values()]
+    if json:
+        tables.print_json([asdict(card) | {"found": found.get(card.name, [])} for card in cards])
+        return
+    for card in cards:
+        places = [f"{place['path']}: {place['samples']:,} samples" for place in found.get(card.name, [])]
+        tables.print_pairs(
+            {
+                card.name: f"{card.title}, {' or '.join(f'{n:,}' for n in card.expected_samples)} images",
+                "  licence": card.licence,
+                "  face model": card.needs_face_model,
+                "  obtain": card.obtain,
+                "  raw folder": card.tree,
+                "  cite": card.citation,
+                "  on this disk": "; ".join(places) or ("nothing in that folder" if folder else ""),
+            }
+        )
+        typer.echo()
+    if folder is None:
+        typer.echo("Name a folder (`prn-bench recipes FOLDER`) to see what of it lies there.")
+
+
+def face_model(
+    source: Annotated[
+        str, typer.Argument(help="A folder or file with BFM files, or the word `synthetic`.")
+    ],
+    out: Out,
+    json: Json = False,
+) -> None:
+    """Make a face-model file from BFM files, or from the embedded synthetic face."""
+    from prn_bench.facemodel import save_face_model
+
+    if source == "synthetic":
+        from prn_bench.synthetic.face import synthetic_face_model
+
+        model = synthetic_face_model()
+    else:
+        from prn_bench.bfm import read_face_model
+
+        model = read_face_model(source)
+    save_face_model(model, out)
+    facts = show_face_model(out)
+    tables.print_json(facts) if json else tables.print_pairs(facts)
+
+
+def show_face_model(path: Path) -> dict[str, object]:
+    """Facts of a face-model file, for `face-model` and `info`."""
+    from prn_bench.facemodel import load_face_model
+
+    model = load_face_model(path)
+    layout, basis = model.uv_layout, model.landmark_basis
+    weights = layout.region_weights
+    mask = "none in the source" if layout.face_mask is None else f"{layout.face_mask.sum():,} pixels"
+    return {
+        "face model": f"{model.name} ({model.topology})",
+        "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB",
+        "vertices": f"{model.n_vertices:,}, units {model.units}",
+        "triangles": f"{len(model.triangles):,} and {len(model.uv_triangles) - len(model.triangles)} for UV",
+        "components": "{}+{} dense, ".format(*model.n_components)
+        + f"{basis.identity.shape[2]}+{basis.expression.shape[2]} at the 68 landmarks",
+        "UV layout": f"{layout.name}, {layout.operator.covered.sum():,} pixels covered",
+        "face mask": mask,
+        "loss weights": "none (needs a face mask and regions)"
+        if weights is None
+        else ", ".join(f"{v}: {(weights == v).sum():,}" for v in (16, 4, 3, 0)),
+        "regions": ", ".join(sorted(model.regions)),
+        "licence": model.licence,
+        "cite": model.citation,
+        "id": model.model_id,
+    }
+
+
+def build(
+    recipe: Annotated[str, typer.Argument(help="A dataset's name, or the path of a recipe.py.")],
+    raw: Annotated[Path, typer.Argument(help="The raw folder, or the zip as downloaded.")],
+    out: Out,
+    face_model: Annotated[
+        Path | None, typer.Option(help="Face-model file; gives position maps.", dir_okay=False)
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 1,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Keep the crops; scoring needs none.")
+    ] = True,
+    lossless: Annotated[bool, typer.Option("--lossless", help="PNG crops, not JPEG.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first N samples, by id.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Turn a raw dataset into one dataset file, with an audit of every sample."""
+    from prn_bench import build as engine
+    from prn_bench.recipes import find_recipe
+
+    with tables.progress("build") as update:
+        report = engine.build(
+            find_recipe(recipe),
+            raw,
+            out,
+            face_model=face_model,
+            jobs=jobs,
+            with_images=images,
+            lossless=lossless,
+            limit=limit,
+            progress=update,
+        )
+    audit = report.audit
+    if json:
+        tables.print_json(asdict(report) | {"path": str(report.path)})
+        return
+    tables.print_findings(audit.findings)
+    facts = {
+        "built": f"{report.path}, {report.path.stat().st_size / 1e6:.1f} MB",
+        "samples": f"{audit.found:,} found = {audit.read:,} read + {audit.warned:,} with a warning "
+        f"+ {audit.quarantined:,} quarantined",
+        "fingerprint": report.fingerprint,
+    }
+    tables.print_pairs(facts | residual_lines(audit.residuals))
+
+
+def residual_lines(residuals: dict[str, dict[str, float]]) -> dict[str, object]:
+    """How far the projected fits lie from the stored points, in words."""
+    words = {
+        "landmarks": "projected landmarks against the stored ones",
+        "untrusted_points": "stored 2D points, never used, against the projected landmarks",
+    }
+    return {
+        words.get(name, name): f"median {r['median_px']:.4g} px, largest {r['max_px']:.4g} px, "
+        f"{r['n']:,} samples"
+        for name, r in residuals.items()
+    }

@@ -1,0 +1,146 @@
+"""Printing: tables for people, JSON for programs, progress for long work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from prn_bench.errors import Finding
+
+LEVEL_STYLE = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+LOG_EVERY = 0.1  # of the whole, where the output is no terminal
+
+
+def console() -> Console:
+    """Where tables go."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False)
+
+
+def print_json(content: object) -> None:
+    """One JSON document, NaN as null."""
+    print(json.dumps(_plain(content), indent=2, ensure_ascii=False))
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    caption: str = "",
+) -> None:
+    """A table that fits the terminal; columns named in ``right`` hold numbers."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD
+    )
+    for name in columns:
+        if name in right:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    console().print(table)
+
+
+def print_pairs(pairs: Mapping[str, object]) -> None:
+    """Names and values, one a line; empty values are left out."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in pairs.items():
+        if value not in (None, ""):
+            grid.add_row(escape(str(name)), escape(str(value)))
+    console().print(grid)
+
+
+def print_findings(findings: Sequence[Finding], *, limit: int = 20) -> None:
+    """Findings, worst first; of many of one kind only the first few are written out."""
+    from rich.markup import escape
+
+    out = console()
+    order = sorted(findings, key=lambda finding: list(LEVEL_STYLE).index(finding.level))
+    for finding in order[:limit]:
+        place = f"{finding.where}: " if finding.where else ""
+        text = f"{finding.level} {finding.code}  {place}{finding.message}"
+        if finding.remedy:
+            text += f"  -> {finding.remedy}"
+        out.print(escape(text), style=LEVEL_STYLE[finding.level])
+    if len(order) > limit:
+        out.print(f"... and {len(order) - limit} more (all of them with --json)")
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress callback: a bar with rate and time left on a terminal, plain lines in a log."""
+    if sys.stderr.isatty():
+        with _bar(label) as update:
+            yield update
+    else:
+        yield _lines(label)
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    columns = (
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.speed:.0f}/s"),
+        rich_progress.TimeRemainingColumn(),
+    )
+    with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        bar.tasks[0].finished_speed = 0.0  # so that the rate column has a number from the start
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+def _lines(label: str) -> Callable[[int, int], None]:
+    import time
+
+    start, last = time.monotonic(), [0.0]
+
+    def update(done: int, total: int) -> None:
+        share = done / max(total, 1)
+        if share - last[0] >= LOG_EVERY or done == total:
+            last[0] = share
+            rate = done / max(time.monotonic() - start, 1e-9)
+            left = (total - done) / max(rate, 1e-9)
+            print(f"{label} {done}/{total}, {rate:.0f}/s, {left:.0f} s left", file=sys.stderr)
+
+    return update
+
+
+def _plain(content: Any) -> Any:
+    """JSON has no NaN, no NumPy and no tuple keys."""
+    if isinstance(content, Mapping):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(value) for value in content]
+    if isinstance(content, float):
+        return content if content == content and abs(content) != float("inf") else None
+    if hasattr(content, "tolist"):
+        return _plain(content.tolist())
+    return content

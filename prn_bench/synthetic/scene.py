@@ -1,0 +1,122 @@
+"""Synthetic photographs: a person, a pose, an expression, light and a background, with the exact fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import geometry
+from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Fit
+from prn_bench.facemodel import FaceModel
+from prn_bench.render import Rendering, render_layers, visible_points
+from prn_bench.synthetic.face import sample_expression, sample_identity, vary_albedo
+
+IMAGE_PX = 450  # side of the images of 300W-LP and AFLW2000-3D
+FACE_PX = (150.0, 260.0)  # range of face heights in them
+FACE_HEIGHT_UM = 200_000.0
+NOISE_CELLS = (5, 40)  # coarse and fine grain of a background
+
+
+@dataclass(frozen=True)
+class Person:
+    """What stays the same between the pictures of one synthetic person."""
+
+    identity: NDArray[np.float64]
+    albedo: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture to take: the 3DDFA fit, light and background."""
+
+    fit: Fit
+    light_direction: tuple[float, float, float]
+    ambient: float
+    background: NDArray[np.uint8]
+
+
+def random_person(rng: np.random.Generator, model: FaceModel) -> Person:
+    """Another face with other colours."""
+    return Person(sample_identity(rng, 1, model)[0], vary_albedo(rng, model))
+
+
+def random_shot(
+    rng: np.random.Generator, model: FaceModel, person: Person, yaw_deg: float
+) -> Shot:
+    """A picture of a person at a yaw, with random pitch, roll, place, size, expression and light."""
+    pitch, roll = np.radians(rng.normal(0, (10, 8)))
+    focal = rng.uniform(*FACE_PX) / FACE_HEIGHT_UM
+    expression = sample_expression(rng, 1)[0]
+    angles = (float(pitch), float(np.radians(yaw_deg)), float(roll))
+    centre = rng.normal(IMAGE_PX / 2, 12, size=2)
+    fit = centred_fit(model, person, expression, angles, float(focal), centre=centre)
+    light = (float(rng.normal(0, 0.5)), float(rng.normal(-0.4, 0.3)), 0.8)
+    return Shot(fit, light, float(rng.uniform(0.25, 0.55)), random_background(rng))
+
+
+def centred_fit(
+    model: FaceModel,
+    person: Person,
+    expression: NDArray[np.float64],
+    angles: tuple[float, float, float],
+    focal: float,
+    *,
+    centre: NDArray[np.floating],
+) -> Fit:
+    """The fit whose projected landmarks have the middle of their box at ``centre`` (image frame, px)."""
+    identity = np.pad(person.identity, (0, N_IDENTITY - len(person.identity)))
+    padded = np.pad(expression, (0, N_EXPRESSION - len(expression)))
+    pose = np.array([*angles, 0, 0, 0, focal], np.float32).astype(np.float64)
+    box = geometry.landmark_box(landmarks(model, Fit(pose, identity, padded)))
+    shift = np.asarray(centre) - (box[:2] + box[2:]) / 2
+    pose[3:5] = np.float32(shift * [1, -1])  # the fit's y points up
+    return Fit(pose, identity, padded)
+
+
+def landmarks(model: FaceModel, fit: Fit) -> NDArray[np.float64]:
+    """(68, 3) landmarks of a fit, image frame."""
+    shape = model.landmarks(fit.identity[None], fit.expression[None])[0]
+    return geometry.apply_affine(geometry.pose_affine(fit.pose, IMAGE_PX), shape)
+
+
+def mesh(model: FaceModel, fit: Fit) -> NDArray[np.float64]:
+    """(v, 3) vertices of a fit, image frame."""
+    shape = model.vertices(fit.identity[None], fit.expression[None])[:, :, 0].astype(np.float64)
+    return geometry.apply_affine(geometry.pose_affine(fit.pose, IMAGE_PX), shape)
+
+
+def photograph(model: FaceModel, person: Person, shot: Shot) -> Rendering:
+    """The picture (450 x 450) of a shot."""
+    return render_layers(
+        mesh(model, shot.fit),
+        model.triangles,
+        (IMAGE_PX, IMAGE_PX),
+        colors=person.albedo,
+        light_direction=shot.light_direction,
+        ambient=shot.ambient,
+        background=shot.background,
+    )
+
+
+def visible_landmarks(model: FaceModel, fit: Fit) -> NDArray[np.bool_]:
+    """(68,) landmarks that the face itself does not hide."""
+    points = mesh(model, fit)
+    size_px = (IMAGE_PX, IMAGE_PX)
+    return visible_points(points, model.triangles, size_px, model.landmark_vertices)
+
+
+def random_background(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """(450, 450, 3) smooth colour clouds with some grain."""
+    from PIL import Image
+
+    layers = []
+    for cells, strength in zip(NOISE_CELLS, (50, 12), strict=True):
+        noise = 128 + rng.uniform(-strength, strength, size=(cells, cells, 1))
+        tint = rng.uniform(-strength / 3, strength / 3, size=(cells, cells, 3))
+        small = Image.fromarray(np.clip(noise + tint, 0, 255).astype(np.uint8))
+        large = small.resize((IMAGE_PX, IMAGE_PX), Image.Resampling.BICUBIC)
+        layers.append(np.asarray(large, np.float64) - 128)
+    tone = rng.uniform(70, 190) + rng.uniform(-20, 20, size=3)
+    return np.clip(tone + sum(layers), 0, 255).astype(np.uint8)
