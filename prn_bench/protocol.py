@@ -191,11 +191,10 @@ def _load(path: Path, chain: tuple[Path, ...] = ()) -> Protocol:
         above = _load(beside, (*chain, path)) if parent.endswith(".toml") else _by_id(parent)
         table = {k: v for k, v in above.as_dict().items() if k not in _OWN} | table
     result = Protocol.from_dict({"notes": "", **table}, where=path)
-    base = result.id.partition("+")[0]
-    home = _published().get(base, path)
+    home = _published().get(result.id.partition("+")[0], path)
     if home.resolve() != path.resolve() and protocol(result.id).hash != result.hash:
         raise BenchError(
-            f"{base} is a published protocol, and this file differs from it",
+            f"{result.id} is the name of a published protocol, and this file differs from it",
             code="protocol-id-taken",
             where=path,
             remedy="Give it an id of its own.",

@@ -2,7 +2,8 @@
 
 A recipe is a folder with ``card.toml`` (facts for people) and ``recipe.py`` with three functions:
 ``find(source) -> list[SampleFiles]``, ``read(source, sample) -> Annotation`` and
-``companions(source, samples) -> Companions``. Recipes are found through the entry-point group
+``companions(source, samples) -> Companions``. A ``synthetic.py`` beside them may offer
+``write(folder, model, n_samples, *, seed)``: raw data in the same layout, made from a face model. Recipes are found through the entry-point group
 ``prn_bench.recipes``: an entry names such a folder's package, or a package of such folders. A path to a
 ``recipe.py`` works as well.
 """
@@ -17,8 +18,12 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from prn_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from prn_bench.facemodel import FaceModel
 
 ENTRY_POINTS = "prn_bench.recipes"
 FUNCTIONS = ("find", "read", "companions")
@@ -62,7 +67,34 @@ class Recipe:
     @property
     def module(self) -> ModuleType:
         """The module with ``find``, ``read`` and ``companions``."""
-        return _load_module(self.path, self.module_name)
+        module = _load_module(self.path, self.module_name)
+        lacking = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
+        if lacking:
+            raise BenchError(
+                f"the recipe lacks {', '.join(lacking)}",
+                code="bad-recipe",
+                where=self.path,
+                expected="functions " + ", ".join(FUNCTIONS),
+            )
+        return module
+
+    def write_synthetic(
+        self, folder: str | Path, model: FaceModel, n_samples: int, *, seed: int = 0
+    ) -> None:
+        """Write synthetic raw data in this dataset's own layout.
+
+        Raises
+        ------
+        BenchError
+            ``no-synthetic`` when the recipe does not offer it.
+        """
+        path = self.path.with_name("synthetic.py")
+        if not path.is_file():
+            raise BenchError(
+                "this recipe cannot make synthetic data", code="no-synthetic", where=path
+            )
+        name = self.module_name and self.module_name.removesuffix("recipe") + "synthetic"
+        _load_module(path, name).write(folder, model, n_samples, seed=seed)
 
 
 def available_recipes() -> dict[str, Recipe]:
@@ -144,12 +176,4 @@ def _load_module(path: Path, module_name: str | None) -> ModuleType:
             raise BenchError("this file cannot be imported", code="unknown-recipe", where=path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-    lacking = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
-    if lacking:
-        raise BenchError(
-            f"the recipe lacks {', '.join(lacking)}",
-            code="bad-recipe",
-            where=path,
-            expected="functions " + ", ".join(FUNCTIONS),
-        )
     return module

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.check_heaps import broken_heap
 from prn_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5
             found=describe(path),
         )
     with guard(path):
+        if (place := broken_heap(path)) is not None:
+            raise OSError(f"impossible sizes in the heap at byte {place}")
         file = h5py.File(path, "r", locking=False)
         try:
             _check_format(file, path, kind, version)

@@ -96,6 +96,19 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """A callback that names the step under way, with the seconds that the last one took."""
+    import time
+
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - start:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+    yield say
+
+
+@contextmanager
 def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
     from rich import progress as rich_progress
     from rich.console import Console

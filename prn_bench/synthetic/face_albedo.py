@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from prn_bench.synthetic import face_sdf
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, MOUTH_CORNER, N_COLUMNS, ROWS, lid_curves, mouth_line, smoothstep,
+    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lid_curves, mirror, smoothstep,
 )  # fmt: skip
-from prn_bench.synthetic.face_landmarks import hairline
+from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
+from prn_bench.synthetic.face_hair import hair_cover, strands
 from prn_bench.synthetic.face_surface import lip_borders
 
 Array = NDArray[np.float64]
@@ -48,7 +49,7 @@ def paint(mean: Array, look: Look) -> NDArray[np.uint8]:
     colour = _skin(x, y, z, look)
     colour = _mix(colour, look.lips, _lips(x, y, z))
     colour = _mix(colour, look.hair, 0.85 * _brows(x, y, z))
-    colour = _mix(colour, look.hair, _hair(x, y, z))
+    colour = _hair(colour, mean, look)
     colour = _mix(colour, (70, 30, 26), 0.8 * _nostrils(x, y, z))
     colour = _eyes(colour, x, y, z, row, look)
     pocket = (row > ROWS["lip_low"]) & (row < ROWS["lip_up"]) & (x < MOUTH_CORNER) & (z > 40)
@@ -91,14 +92,20 @@ def _lips(x: Array, y: Array, z: Array) -> Array:
 
 def _brows(x: Array, y: Array, z: Array) -> Array:
     t = np.clip((x - 11) / 41, 0, 1)
-    middle = 42.5 + 8.0 * t - 9.5 * t**2.6
-    half_width = 3.9 * (1 - 0.72 * t**1.6)
+    middle = 45.5 + 8.0 * t - 9.0 * t**2.6
+    half_width = 3.2 * (1 - 0.68 * t**1.6)
     edge = smoothstep(1.5 - np.abs(y - middle) / half_width)
     return edge * smoothstep((x - 9.5) / 3.5) * smoothstep((54 - x) / 4) * (z > 40)
 
 
-def _hair(x: Array, y: Array, z: Array) -> Array:
-    return smoothstep((y - hairline(x, z)) / 5 + 0.5)
+def _hair(colour: Array, mean: Array, look: Look) -> Array:
+    half = mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]
+    cover, sheen = hair_cover(half), 1 + 0.22 * strands(half)
+    columns = np.arange(HALF + 1)
+    ear = (columns >= FIRST) & (columns <= LAST) & (half[..., 1] < CENTRE_Y + HALF_HEIGHT)
+    cover = mirror(np.where(ear, 0, cover), flip=False).ravel()
+    tint = np.asarray(look.hair, float) * mirror(sheen, flip=False).ravel()[:, None]
+    return _mix(colour, tint, cover)
 
 
 def _nostrils(x: Array, y: Array, z: Array) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-HALF = 70  # columns from the midline to the back of the head
+HALF = 74  # columns from the midline to the back of the head
 N_COLUMNS = 2 * HALF + 1
 #: Control rows from the neck's edge to the crown, and the grid row that each one is.
 ROWS = {
@@ -27,7 +27,7 @@ EYE_INNER, EYE_OUTER = 17.5, 43.5
 EYE_INNER_Y, EYE_OUTER_Y = 24.6, 26.4
 MOUTH_CORNER = 25.0
 #: Columns at which the control rows below are given: midline, nose, eye, cheek, jaw, ear, behind, back.
-_KNOTS = np.array([0, 12, 24, 37, 46, 56, 63, 70])
+_KNOTS = np.array([0, 12, 24, 37, 46, 57, 66, 74])
 #: Height of the ray's start, its elevation in degrees, and its start's distance from the midline
 #: relative to the face rows, at the columns above.
 _HEIGHT = {
@@ -61,9 +61,9 @@ class Rays:
 def column_axes() -> tuple[Array, Array, Array]:
     """Start x, start z (mm) and azimuth (radians) of the rays of each half column."""
     i = np.arange(HALF + 1)
-    x = _curve([0, 20, 36, 41, 50, 62, 70], [0, 25, 45.6, 48, 48, 42, 0], i)
-    z = _curve([0, 38, 50, 62, 70], [10, 10, 8, 0, -15], i)
-    azimuth = _curve([0, 34, 38, 50, 62, 70], [0, 0, 3, 66, 110, 180], i)
+    x = _curve([0, 20, 36, 41, 50, 66, 74], [0, 25, 45.6, 48, 48, 40, 0], i)
+    z = _curve([0, 38, 50, 66, 74], [10, 10, 8, -4, -22], i)
+    azimuth = _curve([0, 34, 38, 50, 66, 74], [0, 0, 3, 66, 114, 180], i)
     return x, z, np.radians(azimuth)
 
 
@@ -105,14 +105,14 @@ def lid_curves(x: Array) -> tuple[Array, Array]:
     """Heights of the lower and upper lid rims at x (mm); they meet beyond the corners of the eye."""
     t = np.clip((x - EYE_INNER) / (EYE_OUTER - EYE_INNER), 0, 1)
     axis = EYE_INNER_Y + (EYE_OUTER_Y - EYE_INNER_Y) * t
-    upper = axis + 12.6 * t**0.62 * (1 - t) ** 0.72 * 0.75
-    lower = axis - 8.6 * t**0.95 * (1 - t) ** 0.62 * 0.75
+    upper = axis + 14.8 * t**0.66 * (1 - t) ** 0.72
+    lower = axis - 8.6 * t**0.95 * (1 - t) ** 0.62
     return lower, upper
 
 
 def mouth_line(x: Array) -> Array:
     """Height of the line between the lips at x (mm)."""
-    bow = 0.9 * np.exp(-(((np.abs(x) - 7.5) / 5) ** 2)) - 0.5 * np.exp(-((x / 3.5) ** 2))
+    bow = 0.5 * np.exp(-(((np.abs(x) - 8) / 5) ** 2)) - 0.5 * np.exp(-((x / 4.5) ** 2))
     return -38.9 + bow - 2.2 * (np.clip(np.abs(x), 0, 30) / MOUTH_CORNER) ** 3
 
 
@@ -129,7 +129,7 @@ def _lids(x: Array, turn: Array) -> tuple[Array, Array]:
 def _lips(x: Array, columns: NDArray[np.integer]) -> tuple[Array, Array]:
     beyond = np.maximum(x - MOUTH_CORNER, 0) + 2.0 * np.maximum(columns - 38, 0)
     gap = 0.3 + 0.5 * smoothstep((x - 19) / 6) + 5.5 * smoothstep(beyond / 26)
-    rise = _curve([0, 20, 37, 46, 56, 63, 70], [0, 0, 5.5, 15, 25, 20, 18], columns)
+    rise = _curve([0, 20, 37, 46, 57, 66, 74], [0, 0, 5.5, 15, 25, 20, 18], columns)
     line = mouth_line(np.minimum(x, MOUTH_CORNER)) + rise
     return line - gap / 2, line + gap / 2
 

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lid_curves,
+    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, mirror,
 )  # fmt: skip
+from prn_bench.synthetic.face_hair import hair_cover
+from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
 from prn_bench.synthetic.face_surface import lip_borders
 
 Array = NDArray[np.float64]
@@ -97,10 +99,10 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
     x, y, z = np.abs(mean[:, 0]), mean[:, 1], mean[:, 2]
     row = np.arange(len(mean)) // N_COLUMNS
     column = np.abs(np.arange(len(mean)) % N_COLUMNS - HALF)
-    scalp = (y > hairline(x, z)) & (row > ROWS["lid_up"])
-    ears = ear_mask(row, column)
-    neck = (row < ROWS["jaw"] - 2) | ((column > 52) & (y < -25)) | ((column > 62) & ~scalp)
-    face = ~(scalp | ears | neck) & (column < 54)
+    scalp = mirror(hair_cover(mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]), flip=False).ravel() > 0.5
+    ears = (column >= FIRST) & (column <= LAST) & (np.abs(y - CENTRE_Y) < HALF_HEIGHT)
+    neck = (row < ROWS["jaw"] - 2) | ((column > 54) & (y < -25)) | ((column > LAST) & ~scalp)
+    face = ~(scalp | ears | neck) & (column < FIRST + 1)
     front = face & (z > 50)
     return {
         "face": face,
@@ -116,23 +118,5 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-def hairline(x: Array, z: Array) -> Array:
-    """Height above which hair grows, mm, for points at |x| and z of the head."""
-    side = 1 / (1 + np.exp(-(62 - z) / 7.0))
-    front = 92 - 0.004 * x**2
-    temple = 30 - 0.35 * np.maximum(10 - z, 0)
-    return np.asarray(front * (1 - side) + temple * side)
-
-
-def ear_mask(row: NDArray[np.integer], column: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Grid places of the ears."""
-    return (column >= 51) & (column <= 63) & (row >= 58) & (row <= 101)
-
-
 def _within(x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, float]) -> Array:
     return ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 < 1
-
-
-def upper_lid_rim(x: Array) -> Array:
-    """Height of the upper lid's rim, mm."""
-    return lid_curves(x)[1]

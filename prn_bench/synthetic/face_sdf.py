@@ -16,6 +16,7 @@ Vector = tuple[float, float, float]
 EYE_CENTRE = (30.8, 25.6, 80.5)
 EYEBALL_RADIUS = 12.4
 LID_RADIUS = 13.9
+BLUNT_MM = 6.0
 
 
 def head(p: Array) -> Array:
@@ -34,38 +35,46 @@ def head(p: Array) -> Array:
 
 
 def _skull(p: Array) -> Array:
-    cranium = ellipsoid(p, (0, 56, 8), (75, 82, 98))
-    face = ellipsoid(p, (0, -14, 38), (62, 84, 66))
+    cranium = ellipsoid(p, (0, 56, 4), (73, 82, 98))
+    face = ellipsoid(p, (0, -12, 38), (60, 80, 66))
     return _soft_min(cranium, face, 22)
 
 
 def _neck(p: Array) -> Array:
-    column = capsule(p, (8, -70, 2), (10, -190, -6), 44, 46)
-    trapezius = capsule(p, (20, -60, -40), (50, -190, -40), 26, 40)
-    muscle = capsule(p, (58, -30, -4), (12, -170, 40), 9, 9)
-    return _soft_min(_soft_min(column, trapezius, 18), muscle, 12)
+    column = capsule(p, (0, -30, -16), (0, -190, -22), 50, 54)
+    nape = capsule(p, (0, 0, -42), (0, -190, -44), 34, 44)
+    muscle = capsule(p, (56, -30, -8), (12, -165, 32), 8, 8)
+    return _soft_min(_soft_min(column, nape, 18), muscle, 12)
 
 
 def _jaw(p: Array, d: Array) -> Array:
-    edge = capsule(p, (54, -42, 18), (16, -74, 84), 11, 9)
-    d = _soft_min(d, edge, 14)
-    d = _soft_min(d, ellipsoid(p, (51, -22, 30), (15, 36, 30)), 14)
-    d = _soft_min(d, ellipsoid(p, (5, -72, 87), (15, 14, 17)), 12)
+    q = _blunt(p)
+    d = _soft_min(d, capsule(p, (48, -42, 16), (16, -75, 84), 10, 9), 14)
+    d = _soft_min(d, ellipsoid(p, (46, -20, 30), (14, 36, 28)), 14)
+    d = _soft_min(d, ellipsoid(q, (5, -73, 87), (15, 13, 17)), 12)
     return _soft_min(d, ellipsoid(p, (0, -40, 78), (31, 25, 33)), 14)
 
 
 def _cheeks(p: Array, d: Array) -> Array:
-    d = _soft_min(d, ellipsoid(p, (46, 4, 68), (19, 15, 19)), 14)
+    d = _soft_min(d, ellipsoid(p, (46, 2, 67), (19, 14, 18)), 14)
+    d = _soft_min(d, capsule(p, (54, 4, 56), (64, 8, 22), 9, 6), 12)
     return _soft_min(d, ellipsoid(p, (34, -14, 78), (18, 20, 17)), 14)
 
 
 def _sockets(p: Array, d: Array) -> Array:
-    hollow = ellipsoid(p, (27, 27, 107), (20, 12, 15))
+    hollow = ellipsoid(p, (28, 28, 108), (19, 12, 16))
     d = _soft_max(d, -hollow, 12)
-    brow = capsule(p, (10, 44, 100), (46, 45, 82), 9, 7)
-    d = _soft_min(d, brow, 12)
+    brow = capsule(_blunt(p), (10, 47, 100), (45, 48, 83), 7.5, 6)
+    d = _soft_min(d, brow, 14)
     lid = np.linalg.norm(p - EYE_CENTRE, axis=1) - LID_RADIUS
-    return _soft_min(d, lid, 4)
+    return _soft_min(d, lid, 3)
+
+
+def _blunt(p: Array) -> Array:
+    """Points with |x| rounded off near the midline, so that paired solids leave no crease there."""
+    q = p.copy()
+    q[:, 0] = np.sqrt(p[:, 0] ** 2 + BLUNT_MM**2)
+    return q
 
 
 def _nose(p: Array, d: Array) -> Array:

@@ -10,6 +10,8 @@ from prn_bench.synthetic.face_grid import (
     EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_ROWS, ROWS, Rays, lid_curves, mirror, mouth_line,
     rays, smoothstep,
 )  # fmt: skip
+from prn_bench.synthetic.face_ear import grow_ears
+from prn_bench.synthetic.face_hair import grow_hair
 
 Array = NDArray[np.float64]
 
@@ -23,8 +25,10 @@ def mean_surface() -> Array:
     """(v, 3) mean face, mm, exactly symmetric: vertices row by row from the neck up."""
     half = march(rays())
     half = shape_lips(half)
+    half = crease_lids(half)
     half = open_eyes(half)
     half = fold_mouth(half)
+    half = grow_ears(grow_hair(half))
     half[:, 0, 0] = 0.0
     half[:, HALF, 0] = 0.0
     return mirror(half).reshape(-1, 3)
@@ -69,29 +73,43 @@ def lip_relief(x: Array, y: Array) -> Array:
     """Millimetres to add to z around the mouth."""
     line = mouth_line(x)
     upper, lower = lip_borders(x)
-    t = np.clip(np.abs(x) / MOUTH_CORNER, 0, 1)
-    fade = smoothstep((1.12 - t) / 0.5)
-    above, below = y - line, line - y
-    q_up = above / np.maximum(upper - line, 0.8)
-    q_low = below / np.maximum(line - lower, 0.8)
-    lift = np.where(above >= 0, _upper_profile(q_up), _lower_profile(q_low)) * fade
-    groove = -1.1 * np.exp(-((x / 3.0) ** 2)) * smoothstep((y + 33.5) / 4) * smoothstep((-18 - y) / 5)
-    ridge = 0.5 * np.exp(-(((np.abs(x) - 5.5) / 2.2) ** 2))
-    ridge = ridge * smoothstep((y + 34) / 4) * smoothstep((-19 - y) / 5)
-    sulcus = -2.0 * np.exp(-(((y + 56) / 5) ** 2) - (x / 20) ** 2)
-    corner = -1.6 * np.exp(-(((np.abs(x) - 26.5) / 4) ** 2) - ((y + 41) / 4) ** 2)
-    return lift + groove + ridge + sulcus + corner
+    x = np.abs(x)
+    fade = smoothstep((1.1 - x / MOUTH_CORNER) / 0.5)
+    q_up = np.clip((y - line) / np.maximum(upper - line, 0.8), 0, 8)
+    q_low = np.clip((line - y) / np.maximum(line - lower, 0.8), 0, 8)
+    lift = np.where(y >= line, _upper_profile(q_up), _lower_profile(q_low)) * fade
+    philtrum = smoothstep((y + 34) / 4) * smoothstep((-18 - y) / 5)
+    groove = 0.6 * np.exp(-(((x - 5.5) / 2.4) ** 2)) - 1.1 * np.exp(-((x / 3.0) ** 2))
+    sulcus = -2.0 * np.exp(-(((y + 57) / 5) ** 2) - (x / 20) ** 2)
+    corner = -1.8 * np.exp(-(((x - 26.5) / 4) ** 2) - ((y + 41) / 4) ** 2)
+    return lift + groove * philtrum + sulcus + corner
 
 
 def _upper_profile(q: Array) -> Array:
     """Relief across the upper lip: 0 at the line between the lips, 1 at the edge of the red."""
-    swell = 4.4 * np.sqrt(np.clip(q, 0, 1)) * np.exp(-1.1 * np.maximum(q - 0.35, 0))
-    return swell - 3.2 * np.exp(-q / 0.22) - np.where(q > 1, 1.0, 0.0) * 0.0
+    swell = 4.2 * np.sqrt(np.minimum(q, 1)) * np.exp(-1.1 * np.maximum(q - 0.4, 0))
+    return np.asarray(swell - 3.2 * np.exp(-q / 0.22))
 
 
 def _lower_profile(q: Array) -> Array:
-    swell = 4.6 * np.sqrt(np.clip(q, 0, 1)) * np.exp(-1.5 * np.maximum(q - 0.4, 0) ** 1.2)
-    return swell - 3.2 * np.exp(-q / 0.18)
+    swell = 4.6 * np.sqrt(np.minimum(q, 1)) * np.exp(-1.5 * np.maximum(q - 0.4, 0) ** 1.2)
+    return np.asarray(swell - 3.2 * np.exp(-q / 0.18))
+
+
+def crease_lids(half: Array) -> Array:
+    """The fold above the upper lid, and the rims of both lids."""
+    out = half.copy()
+    x, y = half[..., 0], half[..., 1]
+    lower, upper = lid_curves(x)
+    t = np.clip((x - EYE_INNER) / (EYE_OUTER - EYE_INNER), 0, 1)
+    span = smoothstep((x - EYE_INNER + 3) / 8) * smoothstep((EYE_OUTER + 5 - x) / 9)
+    front = span * (half[..., 2] > 60)
+    fold = upper + 2.4 + 2.2 * np.sqrt(t * (1 - t))
+    out[..., 2] -= front * 1.5 * np.exp(-(((y - fold) / 1.3) ** 2))
+    out[..., 2] += front * 1.0 * np.exp(-(((y - fold - 3.2) / 2.6) ** 2))
+    out[..., 2] += front * 0.5 * np.exp(-(((y - lower) / 1.2) ** 2))
+    out[..., 2] -= front * 0.7 * np.exp(-(((y - lower + 7) / 3.0) ** 2))
+    return out
 
 
 def open_eyes(half: Array) -> Array:

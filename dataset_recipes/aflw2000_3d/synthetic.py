@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prn_bench.build import SYNTHETIC_MARK
 from prn_bench.facemodel import FaceModel
 from prn_bench.images import encode_image
 from prn_bench.landmarks import to_aflw21
 from prn_bench.synthetic import scene
-from prn_bench.synthetic.matwriter import fit_fields, write_mat
+from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
 
 YAW_SHARES = (0.656, 0.1915, 0.1525)  # of the bins to 30, 60 and 90 degrees: 1312, 383, 305 of 2,000
 BIN_DEG = 30.0
@@ -21,9 +20,7 @@ LABEL_NOISE_PX = 2.0  # of the re-annotation
 YAW_NOISE_DEG = 3.0  # between the fitted and the labelled yaw
 
 
-def write_aflw2000(
-    folder: str | Path, model: FaceModel, n_samples: int, *, seed: int = 0
-) -> None:
+def write(folder: str | Path, model: FaceModel, n_samples: int, *, seed: int = 0) -> None:
     """Write images, .mat files and the benchmark's arrays.
 
     Parameters
@@ -38,7 +35,7 @@ def write_aflw2000(
     """
     root = Path(folder)
     (root / "AFLW2000").mkdir(parents=True, exist_ok=True)
-    (root / SYNTHETIC_MARK).write_text("Made by prn-bench. These faces belong to nobody.\n")
+    mark_synthetic(root)
     rng = np.random.default_rng(seed)
     points, yaws = [], []
     for row, yaw_deg in enumerate(_yaws(rng, n_samples)):

@@ -11,19 +11,18 @@ from PIL import Image
 
 from prn_bench import geometry
 from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Fit
-from prn_bench.build import SYNTHETIC_MARK
 from prn_bench.facemodel import FaceModel
 from prn_bench.images import encode_image
 from prn_bench.landmarks import mirror_permutation
 from prn_bench.synthetic import scene
-from prn_bench.synthetic.matwriter import fit_fields, write_mat
+from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 YAW_STEP_DEG, MAX_YAW_DEG = 5.0, 88.0
 PRIOR_WEIGHT = 1e-3  # of the standard deviations in the fit of a flip, which keeps faces plausible
 
 
-def write_300w_lp(
+def write(
     folder: str | Path, model: FaceModel, n_samples: int, *, views: int = 6, seed: int = 0
 ) -> None:
     """Write images and .mat files into ``300W_LP/SET`` and ``300W_LP/SET_Flip``.
@@ -43,7 +42,7 @@ def write_300w_lp(
     """
     root = Path(folder)
     (root / "300W_LP").mkdir(parents=True, exist_ok=True)
-    (root / SYNTHETIC_MARK).write_text("Made by prn-bench. These faces belong to nobody.\n")
+    mark_synthetic(root)
     rng = np.random.default_rng(seed)
     n_plain = n_samples - n_samples // 2
     for face in range(-(-n_plain // views)):

@@ -1,0 +1,283 @@
+"""Basel Face Model distributions to one face model, with no MATLAB step.
+
+``read_face_model`` looks at a folder and takes the first complete of these:
+
+* 3DDFA's MATLAB files: ``Model_Shape.mat``, ``Model_Exp.mat`` (or ``Model_Expression.mat``);
+* face3d's ``BFM.mat``;
+* BFM 2009, ``01_MorphableModel.mat``, with ``Model_Exp.mat`` (what face3d's generate.m does) or with
+  ``Exp_Pca.bin``, trimmed by ``trimIndex``;
+* 3DDFA's ``w_shp_sim.npy``, ``w_exp_sim.npy``, ``u_shp.npy``, ``u_exp.npy``, ``keypoints_sim.npy``;
+* a truncated basis as npz: ``bfm_dense_basis_40_10.npz`` with ``u`` (3 v,), ``w_shp`` (3 v, k) and
+  ``w_exp`` (3 v, k), and beside it, if there is one, ``bfm68_basis_199_29.npz`` with ``mu`` (204,),
+  ``W`` (204, k) and ``We`` (204, k), the model at the 68 landmarks with more components.
+
+All need ``BFM_UV.mat``; triangles, landmarks, mouth and regions come from ``model_info.mat``,
+``BFM_info.mat`` or whatever else holds them. Layouts after the public loaders: 3DDFA
+ModelGenerate.m and utils/params.py, face3d morphable_model/load.py and generate.m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import bfm_files as files
+from prn_bench import bfm_uv, matfile, sniff
+from prn_bench.bfm_files import Facts, ModelFolder
+from prn_bench.errors import BenchError
+from prn_bench.facemodel import FaceModel, LandmarkBasis, landmark_basis_of
+
+LICENCE = (
+    "Basel Face Model licence (University of Basel): research only, not to be passed on; files that "
+    "3DDFA, face3d and PRNet derived from it carry the same terms"
+)
+CITATION = (
+    "Paysan et al., A 3D Face Model for Pose and Illumination Invariant Face Recognition, AVSS 2009; "
+    "Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016"
+)
+CITATION_EXP_PCA = "; Guo et al., CNN-based Real-time Dense Face Reconstruction, TPAMI 2018"
+N_LANDMARKS = 68
+MAX_LANDMARK_ERROR = 1e-4  # of the face's size: about 20 um, where vertices lie 400 um apart
+EXPRESSION_FILES = ("Model_Exp.mat", "Model_Expression.mat")
+DENSE_NPZ, LANDMARK_NPZ = "bfm_dense_basis_40_10.npz", "bfm68_basis_199_29.npz"
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What a layout itself holds: (v, 3) and (v, 3, k) arrays, and indices from 0."""
+
+    name: str
+    mean: Rows
+    identity: Rows
+    expression: Rows
+    sigmas: tuple[NDArray[np.float64] | None, NDArray[np.float64] | None] = (None, None)
+    triangles: NDArray[np.int32] | None = None
+    landmark_vertices: NDArray[np.int32] | None = None
+    landmark_basis: LandmarkBasis | None = None
+    citation: str = CITATION
+
+
+def read_face_model(path: str | Path) -> FaceModel:
+    """Read a Basel Face Model from the files that are there.
+
+    Parameters
+    ----------
+    path : path
+        A folder (the folders in it are looked at too), or the main file of a layout.
+
+    Returns
+    -------
+    FaceModel
+        Micrometres; topology ``bfm-53215`` (or ``bfm-<v>`` for a mesh of another size); triangles
+        turned to be counter-clockwise seen from outside.
+
+    Raises
+    ------
+    BenchError
+        ``no-face-model-files``, ``face-model-incomplete``, ``raw-bfm-instead-of-bfm-mat``,
+        ``bfm-2017-not-supported``, ``no-uv-coordinates``, ``wrong-vertex-count``,
+        ``indices-not-from-one``, ``landmarks-disagree``, and those of :mod:`prn_bench.matfile`,
+        :mod:`prn_bench.bfm_files` and :mod:`prn_bench.bfm_uv`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BenchError("there is no such file or folder", code="no-such-path", where=path)
+    if path.is_dir():
+        folder = ModelFolder(path)
+        return _assemble(_choose(folder)(folder), folder)
+    folder = ModelFolder(path.parent)
+    folder.files[path.name.lower()] = path
+    return _assemble(_reader_of_file(path, folder)(folder), folder)
+
+
+def _read_matlab(folder: ModelFolder) -> _Basis:
+    path = folder.need("Model_Shape.mat")
+    raw = matfile.read_mat(path, str(path), ["mu_shape", "w"])
+    mean, identity = (_rows(raw, key, path) for key in ("mu_shape", "w"))
+    offset, expression, sigma = _read_expression(folder.need(*EXPRESSION_FILES))
+    sigmas = _sigma(files.read_fields(path, ["sigma"]), "sigma"), sigma
+    name = "BFM 2009 (3DDFA's MATLAB files)"
+    return _basis(name, (mean, offset), identity, expression, path, sigmas=sigmas)
+
+
+def _read_expression(path: Path) -> tuple[Rows, Rows, NDArray[np.float64] | None]:
+    """Mean offset, basis and deviations of 3DDFA's 29 expressions."""
+    raw = matfile.read_mat(path, str(path), ["mu_exp", "w_exp"])
+    offset, basis = (_rows(raw, key, path) for key in ("mu_exp", "w_exp"))
+    return offset, basis, _sigma(files.read_fields(path, ["sigma_exp"]), "sigma_exp")
+
+
+def _read_face3d(folder: ModelFolder) -> _Basis:
+    path = folder.need("BFM.mat")
+    names = matfile.list_mat(path, str(path))
+    if "model" not in names and "shapePC" in names:
+        raise _raw_bfm(path)
+    fields = ["shapeMU", "shapePC", "expMU", "expPC"]
+    raw = matfile.read_struct(path, str(path), "model", fields)
+    mean, identity, offset, expression = (_rows(raw, key, path) for key in fields)
+    extra = files.read_fields(path, ["shapeEV", "expEV"])
+    sigmas = _sigma(extra, "shapeEV"), _sigma(extra, "expEV")
+    name = "BFM 2009 (face3d's BFM.mat)"
+    return _basis(name, (mean, offset), identity, expression, path, sigmas=sigmas)
+
+
+def _read_2009(folder: ModelFolder) -> _Basis:
+    path = folder.need("01_MorphableModel.mat")
+    kept = files.read_facts(folder).trim_rows
+    companion = folder.find(*EXPRESSION_FILES, "Exp_Pca.bin")
+    if kept is None or companion is None:
+        raise _raw_bfm(path)
+    raw = matfile.read_mat(path, str(path), ["shapeMU", "shapePC"])
+    mean, identity = (_rows(raw, key, path) for key in ("shapeMU", "shapePC"))
+    if kept.max() >= len(mean):
+        files.check_vertex_count(len(mean), files.N_WHOLE_VERTICES, path)
+    means: tuple[Rows, ...] = (mean[kept],)
+    name, citation = "BFM 2009 (with 3DDFA's expressions)", CITATION
+    if companion.suffix.lower() == ".bin":
+        # Its own mean offset stays out, as in Deep3DFaceReconstruction and all that follow it.
+        expression, sigma = _read_exp_pca(companion, folder, len(kept))
+        name, citation = "BFM 2009 (79 expressions of Exp_Pca.bin)", CITATION + CITATION_EXP_PCA
+    else:
+        offset, expression, sigma = _read_expression(companion)
+        means += (offset,)
+    extra = files.read_fields(path, ["shapeEV", "tl"])
+    basis = _basis(
+        name, means, identity[kept], expression, path, sigmas=(_sigma(extra, "shapeEV"), sigma)
+    )
+    triangles = _trimmed(extra["tl"], kept, path) if "tl" in extra else None
+    return replace(basis, triangles=triangles, citation=citation)
+
+
+def _trimmed(whole: NDArray, kept: NDArray[np.int32], path: Path) -> NDArray[np.int32]:
+    """The whole model's triangles between kept vertices, renumbered."""
+    number = np.full(files.N_WHOLE_VERTICES, -1, np.int32)
+    number[kept] = np.arange(len(kept))
+    triangles = number[files.corners(files.from_one(whole, len(number), f"{path}: tl"))]
+    return triangles[(triangles >= 0).all(1)]
+
+
+def _read_exp_pca(
+    path: Path, folder: ModelFolder, n_vertices: int
+) -> tuple[Rows, NDArray[np.float64] | None]:
+    """Basis and deviations of Guo et al.: int32 count, then float32 mean and components."""
+    data = sniff.read_bytes(path, path, matfile.MAX_BYTES)
+    count = int.from_bytes(data[:4], "little")
+    size = 4 + 12 * n_vertices * (1 + count)
+    if len(data) != size:
+        if sniff.kind_of(data).code is not None:
+            raise sniff.wrong_kind(data, path, code="", expected="Exp_Pca.bin")
+        raise BenchError(
+            "the expression basis is cut short or belongs to another mesh",
+            code="damaged-exp-pca",
+            where=path,
+            expected=f"{size} bytes for {count} components of {n_vertices} vertices",
+            found=f"{len(data)} bytes",
+            remedy="Take Exp_Pca.bin from CoarseData.zip of github.com/Juyong/3DFace.",
+        )
+    components = np.frombuffer(data, "<f4", offset=4 + 12 * n_vertices).reshape(count, -1)
+    table = folder.find("std_exp.txt")
+    sigma = None if table is None else files.read_table(table).ravel()
+    return files.vertex_rows(components.T, str(path)), sigma
+
+
+def _read_npy(folder: ModelFolder) -> _Basis:
+    mean, offset, identity, expression = (
+        files.vertex_rows(files.read_npy(path), str(path))
+        for path in map(folder.need, ("u_shp.npy", "u_exp.npy", "w_shp_sim.npy", "w_exp_sim.npy"))
+    )
+    path = folder.need("keypoints_sim.npy")
+    basis = _basis(
+        "BFM 2009 (3DDFA's npy files)", (mean, offset), identity, expression, folder.root
+    )
+    return replace(basis, landmark_vertices=_flat_landmarks(files.read_npy(path), path))
+
+
+def _flat_landmarks(places: NDArray, path: Path) -> NDArray[np.int32]:
+    """3DDFA's keypoints, places of x, y, z in the stacked mean counted from 0, to vertices."""
+    triples = places.reshape(-1, 3) if places.size % 3 == 0 else np.zeros((1, 3))
+    if not (np.array_equal(triples, triples[:, :1] + np.arange(3)) and not (triples[:, 0] % 3).any()):
+        raise BenchError(
+            "the keypoints are no places of x, y, z counted from 0",
+            code="keypoints-not-flat",
+            where=path,
+            remedy="Use 3DDFA's keypoints_sim.npy unchanged.",
+        )
+    return (triples[:, 0] // 3).astype(np.int32)
+
+
+def _read_npz(folder: ModelFolder) -> _Basis:
+    path = folder.need(DENSE_NPZ)
+    raw = files.read_npz(path, ["u", "w_shp", "w_exp"])
+    mean, identity, expression = (_rows(raw, key, path) for key in ("u", "w_shp", "w_exp"))
+    name = f"BFM 2009 (first {identity.shape[2]} + {expression.shape[2]} components)"
+    basis = _basis(name, (mean,), identity, expression, path)
+    if (path := folder.find(LANDMARK_NPZ)) is None:  # type: ignore[assignment]
+        return basis
+    table = files.read_npz(path, ["mu", "W", "We"])
+    parts = [np.asarray(table[key], np.float64) for key in ("mu", "W", "We")]
+    if any(len(part) != 3 * N_LANDMARKS for part in parts):
+        raise BenchError(
+            "the landmark basis has the wrong shape", code="wrong-shape", where=path
+        )
+    shaped = [part.reshape(N_LANDMARKS, 3, *part.shape[1:]) for part in parts]
+    return replace(basis, landmark_basis=LandmarkBasis(*shaped))
+
+
+def _rows(raw: dict[str, NDArray], key: str, path: Path) -> Rows:
+    # Taken out of the dictionary, so that the array in the file's own dtype is freed.
+    return files.vertex_rows(raw.pop(key), f"{path}: {key}")
+
+
+def _sigma(raw: dict[str, NDArray], key: str) -> NDArray[np.float64] | None:
+    return np.asarray(raw[key], np.float64).ravel() if key in raw else None
+
+
+def _basis(
+    name: str, means: tuple[Rows, ...], identity: Rows, expression: Rows, path: Path, **rest: Any
+) -> _Basis:
+    """The parts of one layout, once they agree on the number of vertices."""
+    for part in (*means, expression):
+        files.check_vertex_count(len(part), len(identity), path)
+    return _Basis(name, sum(means[1:], start=means[0])[..., 0], identity, expression, **rest)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A distribution: its own file, what must lie beside it (any one of each), and its reader."""
+
+    main: str
+    beside: tuple[tuple[str, ...], ...]
+    read: Callable[[ModelFolder], _Basis]
+
+
+def _layouts() -> tuple[_Layout, ...]:
+    trim = ("model_info.mat", "BFM_info.mat", "BFM_exp_idx.mat")
+    arrays = ("w_exp_sim.npy", "u_shp.npy", "u_exp.npy", "keypoints_sim.npy")
+    return (
+        _Layout("Model_Shape.mat", (EXPRESSION_FILES,), _read_matlab),
+        _Layout("BFM.mat", (), _read_face3d),
+        _Layout("01_MorphableModel.mat", ((*EXPRESSION_FILES, "Exp_Pca.bin"), trim), _read_2009),
+        _Layout("w_shp_sim.npy", tuple((name,) for name in arrays), _read_npy),
+        _Layout(DENSE_NPZ, (), _read_npz),
+    )
+
+
+def _choose(folder: ModelFolder) -> Callable[[ModelFolder], _Basis]:
+    """Reader of the first complete layout, or the error that helps most."""
+    present = [layout for layout in _layouts() if folder.find(layout.main)]
+    for layout in present:
+        if all(folder.find(*names) for names in layout.beside):
+            return layout.read
+    if not present:
+        raise _nothing(folder)
+    main = folder.need(present[0].main)
+    if present[0].read is _read_2009:
+        raise _raw_bfm(main)
+    missing = [" or ".join(names) for names in present[0].beside if not folder.find(*names)]
+    raise files.incomplete(main, missing)

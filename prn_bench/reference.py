@@ -1,0 +1,239 @@
+"""The two sides of a score as landmarks: what a protocol measures against, and what was predicted.
+
+Both come out in pixels of the original image: the reference in the frame that the protocol names, the
+prediction in the image frame (0-based). Crop-frame points are mapped back by the inverse of the
+dataset's crop, z = (crop z - z_shift) / scale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench.errors import BenchError
+from prn_bench.geometry import apply_affine, crop_affine, crop_scale, invert_affine
+from prn_bench.normalizers import normalizer
+from prn_bench.protocol import Protocol
+from prn_bench.uvmap import decode_maps
+
+if TYPE_CHECKING:
+    from prn_bench.dataset import Dataset
+    from prn_bench.predictions import Predictions
+
+Array = NDArray[np.float64]
+
+NAMES_SHOWN = 5
+MAP_BLOCK = 64  # position maps read at once: 50 MB
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What predictions are measured against under one protocol.
+
+    Attributes
+    ----------
+    points : (n, 68, 2|3) float64
+        In the protocol's reference frame, pixels.
+    scale_px : (n,) float64
+        The normaliser.
+    yaw_deg : (n,) float64
+        As stored.
+    mesh_min : (n,) float64 or None
+        Smallest z of the whole mesh, for the rule ``min-mesh``.
+    """
+
+    points: Array
+    scale_px: Array
+    yaw_deg: Array
+    mesh_min: Array | None
+
+    def digest(self, sample_ids: NDArray) -> str:
+        """Sha256 of ids and values, rounded so that the storage layout does not matter."""
+        digest = hashlib.sha256("\n".join(map(str, sample_ids)).encode())
+        depth = np.zeros(0) if self.mesh_min is None else self.mesh_min
+        for values, step in (
+            *((self.points, 1e-3), (self.scale_px, 1e-3), (depth, 1e-3)),
+            (np.nan_to_num(self.yaw_deg, nan=1e6), 1e-4),
+        ):
+            digest.update(np.rint(values / step).astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
+    """Points, normaliser and yaw of every sample.
+
+    Raises
+    ------
+    BenchError
+        ``dataset-lacks``, ``reference-2d``, ``reference-incomplete``, ``zero-normalizer``.
+    """
+    points = _reference_points(dataset, protocol)
+    if points.shape[-1] < protocol.dims:
+        raise BenchError(
+            f"the annotation {protocol.annotation} has no z",
+            code="reference-2d",
+            where=dataset.path,
+            remedy=f"{protocol.id} is 3D: take a 2D protocol, or another annotation.",
+        )
+    _refuse(dataset, np.isnan(points).any((1, 2)), "reference-incomplete", "a point is unknown")
+    scale = _scale(dataset, protocol, points)
+    _refuse(dataset, ~(scale > 0), "zero-normalizer", f"{protocol.normalizer} is not positive")
+    mesh_min = None
+    if protocol.z_rule == "min-mesh":
+        shift = _read(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
+        mesh_min = -shift / crop_scale(_read(dataset, "crop"))
+    yaw = _read(dataset, f"yaw_deg/{protocol.yaw_source}")
+    return Reference(points[..., : protocol.dims], scale, yaw, mesh_min)
+
+
+def _reference_points(dataset: Dataset, protocol: Protocol) -> Array:
+    if protocol.reference == "uv-index":
+        name = "position_map"
+        maps = _need(dataset, name).position_maps
+        points = np.concatenate(
+            [
+                _at_landmarks(dataset, maps(slice(start, start + MAP_BLOCK)))
+                for start in range(0, len(dataset), MAP_BLOCK)
+            ]
+        )
+        points = _from_crop(dataset, points, None, with_shift=True)
+    else:
+        original = protocol.annotation == "original"
+        name = "landmarks" if original else f"annotation/{protocol.annotation}"
+        points = _read(dataset, name)
+    if protocol.reference_frame == "stored":
+        points = points + dataset.stored_offset(name)[: points.shape[-1]]
+    return points
+
+
+def _scale(dataset: Dataset, protocol: Protocol, points: Array) -> Array:
+    rule = normalizer(protocol.normalizer)
+    if rule.source == "roi_box":
+        return rule.measure(_read(dataset, "roi_box"))
+    shape = points if protocol.normalizer_shape == "reference" else _read(dataset, "landmarks")
+    if shape.shape[-1] < rule.dims:
+        raise BenchError(
+            f"the normaliser {rule.name} needs z, and the annotation {protocol.annotation} has none",
+            code="reference-2d",
+            where=dataset.path,
+            remedy=f"Measure it on the stored points: {protocol.id}+normalizer_shape=landmarks.",
+        )
+    return rule.measure(shape)
+
+
+def image_points(
+    predictions: Predictions, dataset: Dataset, rows: NDArray[np.intp], protocol: Protocol
+) -> Array:
+    """Predicted landmarks in the image frame.
+
+    Parameters
+    ----------
+    predictions, dataset : Predictions, Dataset
+    rows : (n,) int
+        Row of the dataset for each row of the predictions.
+    protocol : Protocol
+
+    Returns
+    -------
+    (n, 68, dims) float64
+        Pixels, 0-based; NaN where the method gave nothing.
+
+    Raises
+    ------
+    BenchError
+        ``no-landmarks``, ``no-depth``, ``dataset-lacks``.
+    """
+    points = _predicted_landmarks(predictions, dataset)
+    if points.shape[-1] < protocol.dims:
+        raise BenchError(
+            f"these predictions have no z, which {protocol.id} needs",
+            code="no-depth",
+            where=predictions.path,
+            expected=f"landmarks (n, 68, {protocol.dims})",
+            found=str(points.shape),
+            remedy="Predict z as well, or score under a 2D protocol.",
+        )
+    if predictions.frame == "crop":
+        # min-mesh compares z as the network gives it, so its shift stays in.
+        with_shift = protocol.z_rule != "min-mesh"
+        points = _from_crop(dataset, points, rows, with_shift=with_shift)
+    return points[..., : protocol.dims]
+
+
+def _predicted_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
+    if "landmarks" in predictions.arrays:
+        return np.asarray(predictions.arrays["landmarks"], np.float64)
+    if "position_map" not in predictions.arrays:
+        raise BenchError(
+            "these predictions hold neither landmarks nor position maps",
+            code="no-landmarks",
+            where=predictions.path,
+            found=", ".join(sorted(predictions.arrays)),
+            remedy="Write landmarks (n, 68, 3) too; only the method's author knows its 68 points.",
+        )
+    maps = predictions.arrays["position_map"]
+    blocks = [
+        _at_landmarks(dataset, maps[start : start + MAP_BLOCK])
+        for start in range(0, len(maps), MAP_BLOCK)
+    ]
+    return np.concatenate(blocks) if blocks else np.zeros((0, 68, 3))
+
+
+def _at_landmarks(dataset: Dataset, maps: NDArray) -> Array:
+    """(n, 68, 3) values of (n, 3, 256, 256) maps at the layout's landmark pixels."""
+    row, column = _need(dataset, "uv/landmark_pixels").read("uv/landmark_pixels").T
+    values = np.asarray(maps)[:, :, row, column].swapaxes(1, 2)
+    return np.asarray(decode_maps(values) if values.dtype == np.uint16 else values, np.float64)
+
+
+def _from_crop(
+    dataset: Dataset, points: Array, rows: NDArray[np.intp] | None, *, with_shift: bool
+) -> Array:
+    """Crop frame to image frame: x, y by the inverse crop, z = (crop z - z_shift) / scale."""
+    rows = np.arange(len(dataset)) if rows is None else rows
+    known = with_shift and "z_shift" in dataset.names
+    shift = _read(dataset, "z_shift")[rows] if known else 0.0
+    affine = invert_affine(crop_affine(_read(dataset, "crop")[rows], shift))
+    depth = points[..., 2:] if points.shape[-1] == 3 else np.zeros((*points.shape[:2], 1))
+    moved = apply_affine(affine, np.concatenate([points[..., :2], depth], -1))
+    return moved[..., : points.shape[-1]]
+
+
+def name_some(names: NDArray) -> str:
+    """The number of names and the first few of them."""
+    more = ", ..." if len(names) > NAMES_SHOWN else ""
+    return f"{len(names)} ({', '.join(map(str, names[:NAMES_SHOWN]))}{more})"
+
+
+def _read(dataset: Dataset, name: str) -> Array:
+    return np.asarray(_need(dataset, name).read(name), np.float64)
+
+
+def _need(dataset: Dataset, name: str) -> Dataset:
+    """The dataset, or an error that says what it has in place of an array that it lacks."""
+    if name in dataset.names:
+        return dataset
+    family = name.split("/")[0]
+    similar = sorted(other for other in dataset.names if other.split("/")[0] == family)
+    raise BenchError(
+        f"this dataset holds no {name}",
+        code="dataset-lacks",
+        where=dataset.path,
+        found=", ".join(similar) or None,
+        remedy="Score under a protocol that does without, or build the dataset again from a folder "
+        "that holds the file it comes from (position maps: with --face-model).",
+    )
+
+
+def _refuse(dataset: Dataset, faulty: NDArray[np.bool_], code: str, what: str) -> None:
+    if faulty.any():
+        raise BenchError(
+            f"{what} for {name_some(dataset.sample_ids[faulty])} samples of the reference",
+            code=code,
+            where=dataset.path,
+            remedy="Check the dataset with `prn-bench check`, or take another protocol.",
+        )

@@ -1,0 +1,303 @@
+"""Result files: per-sample errors, their summary, and where both come from.
+
+A result is a pair of files. ``KEY.json`` holds the summary, the whole protocol with its hash, the
+data and the method; ``KEY.csv.gz`` one line per sample, so that curves, intervals and tables need
+neither predictions nor dataset. The same score gives the same bytes: no dates, full precision.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import math
+import re
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import store
+from prn_bench.errors import BenchError, Finding
+from prn_bench.protocol import Protocol
+from prn_bench.subsets import bin_labels
+from prn_bench.summary import Summary, summarize
+
+FORMAT, FORMAT_VERSION = "prn-bench/result", 1
+COLUMNS = ("sample_id", "error", "normalizer_px", "yaw_deg", "bin", "missing")
+TOLERANCE = 1e-9
+MAX_BYTES = 1 << 28  # unpacked samples; real ones take 200 kB
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Per-sample values, in the order of the ids.
+
+    Attributes
+    ----------
+    ids : (n,) str
+    errors : (n,) float64
+        In the unit of the protocol; NaN where missing, or the penalty.
+    normalizer_px, yaw_deg : (n,) float64
+    bins : (n,) int
+        -1 for a sample that does not count.
+    missing : (n,) bool
+    """
+
+    ids: NDArray
+    errors: NDArray[np.float64]
+    normalizer_px: NDArray[np.float64]
+    yaw_deg: NDArray[np.float64]
+    bins: NDArray[np.intp]
+    missing: NDArray[np.bool_]
+
+    def summarize(self, protocol: Protocol) -> Summary:
+        """The figures of these samples under a protocol."""
+        return summarize(
+            self.errors,
+            self.bins,
+            self.missing,
+            labels=bin_labels(protocol.bin_edges, protocol.closed),
+            aggregate=protocol.aggregate,
+            draws=protocol.draws if protocol.subset == "balanced" else 0,
+            seed=protocol.seed,
+            percent=protocol.unit == "percent",
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """One prediction file scored under one protocol.
+
+    Attributes
+    ----------
+    protocol : Protocol
+    summary : Summary
+    samples : Samples
+    method : dict
+        The method card.
+    dataset : dict
+        title, recipe, fingerprint, origin, and ``n`` samples.
+    reference_digest : str
+        Sha256 of exactly what the errors were measured against (ids, points, yaw, normaliser),
+        the same for two builds of one dataset in different layouts.
+    predictions_sha256 : str or None
+    findings : tuple of Finding
+        What a reader of the figures should know.
+    tool_version : str
+    """
+
+    protocol: Protocol
+    summary: Summary
+    samples: Samples
+    method: dict[str, Any]
+    dataset: dict[str, Any]
+    reference_digest: str
+    predictions_sha256: str | None
+    findings: tuple[Finding, ...] = ()
+    tool_version: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the files: method and protocol, safe on every file system."""
+        names = (str(self.method["name"]), self.protocol.id)
+        key = "--".join(re.sub(r"[^a-z0-9._@=]+", "-", name.lower()).strip("-.") for name in names)
+        return key if len(key) < 150 else f"{key[:130]}--{self.protocol.short_hash}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of ``KEY.json``."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "created_with": f"prn-bench {self.tool_version}",
+            "method": self.method,
+            "protocol": self.protocol.as_dict(),
+            "protocol_hash": self.protocol.hash,
+            "summary": self.summary.as_dict(),
+            "dataset": self.dataset,
+            "reference_digest": self.reference_digest,
+            "predictions_sha256": self.predictions_sha256,
+            "samples_sha256": hashlib.sha256(_csv_bytes(self.samples)).hexdigest(),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+
+def save(result: Result, folder: str | Path) -> tuple[Path, Path]:
+    """Write ``KEY.json`` and ``KEY.csv.gz``; each appears under its name only when whole.
+
+    Returns
+    -------
+    json, csv : Path
+
+    Raises
+    ------
+    BenchError
+        ``result-name-taken`` when the folder holds a result of that name by another method or
+        protocol, ``cannot-write``.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made ({error.strerror})"
+        raise BenchError(what, code="cannot-write", where=folder) from None
+    summary, samples = (folder / f"{result.key}{suffix}" for suffix in (".json", ".csv.gz"))
+    if summary.exists():
+        _refuse_other(result, summary)
+    text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    for path, content in ((samples, _gzip(_csv_bytes(result.samples))), (summary, text.encode())):
+        with store.atomic_path(path) as part:
+            part.write_bytes(content)
+    return summary, samples
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a result and check that its samples give its summary.
+
+    Parameters
+    ----------
+    path : path
+        ``KEY.json``, or ``KEY.csv.gz`` beside it.
+
+    Raises
+    ------
+    BenchError
+        ``no-such-file``, ``not-a-result``, ``newer-format``, ``damaged-result``, and
+        ``result-edited`` when protocol, samples and summary no longer belong together.
+    """
+    path = Path(path)
+    path = path.with_name(path.name.removesuffix(".csv.gz").removesuffix(".json") + ".json")
+    table = _read_json(path)
+    try:
+        protocol = Protocol.from_dict(table["protocol"], where=path)
+        content = _gunzip(path.with_suffix(".csv.gz"))
+        samples = _samples(content)
+        findings = tuple(Finding(**finding) for finding in table["findings"])
+        result = Result(
+            protocol,
+            samples.summarize(protocol),
+            samples,
+            dict(table["method"]),
+            dict(table["dataset"]),
+            str(table["reference_digest"]),
+            table["predictions_sha256"],
+            findings,
+            str(table["created_with"]).removeprefix("prn-bench "),
+        )
+        expected = {"protocol_hash": protocol.hash, "summary": result.summary.as_dict()}
+        expected["samples_sha256"] = hashlib.sha256(content).hexdigest()
+        found = {name: table[name] for name in expected}
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from None
+    for name, value in expected.items():
+        if not _same(value, found[name]):
+            raise BenchError(
+                f"{name} does not follow from the protocol and the samples beside it",
+                code="result-edited",
+                where=path,
+                expected=_short(value),
+                found=_short(found[name]),
+                remedy="Score the predictions again; results are never edited by hand.",
+            )
+    return result
+
+
+def _refuse_other(result: Result, path: Path) -> None:
+    known = _read_json(path)
+    mine = [result.method["name"], result.protocol.id]
+    other = [known.get(key, {}).get(name) for key, name in (("method", "name"), ("protocol", "id"))]
+    if mine != other:
+        raise BenchError(
+            "a result of this file name is there already, by another method or protocol",
+            code="result-name-taken",
+            where=path,
+            expected=str(mine),
+            found=str(other),
+            remedy="Write into another folder, or rename the method.",
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BenchError("there is no such file", code="no-such-file", where=path) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        raise BenchError(
+            "this is not a result", code="not-a-result", where=path, expected=f"format = {FORMAT!r}"
+        )
+    if table.get("format_version") != FORMAT_VERSION:
+        what = "this result was written by another version of prn-bench"
+        raise BenchError(what, code="newer-format", where=path, remedy="Upgrade prn-bench.")
+    return table
+
+
+def _csv_bytes(samples: Samples) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in zip(*(values.tolist() for values in vars(samples).values()), strict=True):
+        sample_id, error, length, yaw, group, missing = row
+        numbers = ["" if math.isnan(value) else repr(value) for value in (error, length, yaw)]
+        writer.writerow([sample_id, *numbers, group if group >= 0 else "", int(missing)])
+    return text.getvalue().encode()
+
+
+def _samples(content: bytes) -> Samples:
+    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise ValueError(f"the columns are not {', '.join(COLUMNS)}")
+    columns = [list(column) for column in zip(*rows[1:], strict=True)] or [[] for _ in COLUMNS]
+    ids, *numbers, bins, missing = columns
+    errors, lengths, yaws = (np.array([float(x or "nan") for x in column]) for column in numbers)
+    groups = np.array([int(text or -1) for text in bins], np.intp)
+    return Samples(np.array(ids, object), errors, lengths, yaws, groups, np.array(missing) == "1")
+
+
+def _gzip(content: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as stream:  # neither name nor time inside
+        stream.write(content)
+    return buffer.getvalue()
+
+
+def _gunzip(path: Path) -> bytes:
+    try:
+        with gzip.open(path) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise BenchError("the samples are not there", code="no-such-file", where=path) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, str(error)) from None
+    if len(content) > MAX_BYTES:
+        raise _damaged(path, f"more than {MAX_BYTES} bytes unpacked")
+    return content
+
+
+def _damaged(path: Path, why: str) -> BenchError:
+    what, remedy = f"the result is damaged ({why})", "Score the predictions again."
+    return BenchError(what, code="damaged-result", where=path, remedy=remedy)
+
+
+def _same(expected: Any, found: Any) -> bool:
+    """Equal, numbers to 1e-9: their last bits may differ between machines."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return expected.keys() == found.keys() and all(
+            _same(v, found[k]) for k, v in expected.items()
+        )
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(expected) == len(found) and all(map(_same, expected, found))
+    if isinstance(expected, float) and isinstance(found, int | float):
+        return math.isclose(expected, found, rel_tol=0, abs_tol=TOLERANCE)
+    return bool(expected == found)
+
+
+def _short(value: Any) -> str:
+    return json.dumps(value)[:80]
