@@ -4,12 +4,12 @@
 
 * 3DDFA's MATLAB files: ``Model_Shape.mat``, ``Model_Exp.mat`` (or ``Model_Expression.mat``);
 * face3d's ``BFM.mat``;
-* BFM 2009, ``01_MorphableModel.mat``, with ``Model_Exp.mat`` (what face3d's generate.m does) or with
-  ``Exp_Pca.bin``, trimmed by ``trimIndex``;
-* 3DDFA's ``w_shp_sim.npy``, ``w_exp_sim.npy``, ``u_shp.npy``, ``u_exp.npy``, ``keypoints_sim.npy``;
+* BFM 2009, ``01_MorphableModel.mat``, with ``Model_Exp.mat`` (as face3d's generate.m has it) or
+  with ``Exp_Pca.bin``, trimmed by ``trimIndex``;
+* 3DDFA's ``w_shp_sim``, ``w_exp_sim``, ``u_shp``, ``u_exp`` and ``keypoints_sim.npy``;
 * a truncated basis as npz: ``bfm_dense_basis_40_10.npz`` with ``u`` (3 v,), ``w_shp`` (3 v, k) and
-  ``w_exp`` (3 v, k), and beside it, if there is one, ``bfm68_basis_199_29.npz`` with ``mu`` (204,),
-  ``W`` (204, k) and ``We`` (204, k), the model at the 68 landmarks with more components.
+  ``w_exp`` (3 v, k), and, if there is one, ``bfm68_basis_199_29.npz`` with ``mu`` (204,), ``W``
+  (204, k) and ``We`` (204, k): the model at the 68 landmarks, with more components.
 
 All need ``BFM_UV.mat``; triangles, landmarks, mouth and regions come from ``model_info.mat``,
 ``BFM_info.mat`` or whatever else holds them. Layouts after the public loaders: 3DDFA
@@ -21,27 +21,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import bfm_files as files
 from prn_bench import bfm_uv, matfile, sniff
-from prn_bench.bfm_files import Facts, ModelFolder
+from prn_bench.bfm_files import ModelFolder
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel, LandmarkBasis, landmark_basis_of
 
 LICENCE = (
-    "Basel Face Model licence (University of Basel): research only, not to be passed on; files that "
-    "3DDFA, face3d and PRNet derived from it carry the same terms"
+    "Basel Face Model licence (University of Basel): research only, not to be passed on; files "
+    "that 3DDFA, face3d and PRNet derived from it carry the same terms"
 )
 CITATION = (
-    "Paysan et al., A 3D Face Model for Pose and Illumination Invariant Face Recognition, AVSS 2009; "
-    "Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016"
+    "Paysan et al., A 3D Face Model for Pose and Illumination Invariant Face Recognition, AVSS "
+    "2009; Zhu et al., Face Alignment Across Large Poses: A 3D Solution, CVPR 2016"
 )
 CITATION_EXP_PCA = "; Guo et al., CNN-based Real-time Dense Face Reconstruction, TPAMI 2018"
 N_LANDMARKS = 68
-MAX_LANDMARK_ERROR = 1e-4  # of the face's size: about 20 um, where vertices lie 400 um apart
 EXPRESSION_FILES = ("Model_Exp.mat", "Model_Expression.mat")
 DENSE_NPZ, LANDMARK_NPZ = "bfm_dense_basis_40_10.npz", "bfm68_basis_199_29.npz"
 
@@ -117,7 +117,7 @@ def _read_face3d(folder: ModelFolder) -> _Basis:
     path = folder.need("BFM.mat")
     names = matfile.list_mat(path, str(path))
     if "model" not in names and "shapePC" in names:
-        raise _raw_bfm(path)
+        raise files.raw_bfm(path)
     fields = ["shapeMU", "shapePC", "expMU", "expPC"]
     raw = matfile.read_struct(path, str(path), "model", fields)
     mean, identity, offset, expression = (_rows(raw, key, path) for key in fields)
@@ -132,7 +132,7 @@ def _read_2009(folder: ModelFolder) -> _Basis:
     kept = files.read_facts(folder).trim_rows
     companion = folder.find(*EXPRESSION_FILES, "Exp_Pca.bin")
     if kept is None or companion is None:
-        raise _raw_bfm(path)
+        raise files.raw_bfm(path)
     raw = matfile.read_mat(path, str(path), ["shapeMU", "shapePC"])
     mean, identity = (_rows(raw, key, path) for key in ("shapeMU", "shapePC"))
     if kept.max() >= len(mean):
@@ -141,7 +141,7 @@ def _read_2009(folder: ModelFolder) -> _Basis:
     name, citation = "BFM 2009 (with 3DDFA's expressions)", CITATION
     if companion.suffix.lower() == ".bin":
         # Its own mean offset stays out, as in Deep3DFaceReconstruction and all that follow it.
-        expression, sigma = _read_exp_pca(companion, folder, len(kept))
+        expression, sigma = files.read_exp_pca(companion, folder, len(kept))
         name, citation = "BFM 2009 (79 expressions of Exp_Pca.bin)", CITATION + CITATION_EXP_PCA
     else:
         offset, expression, sigma = _read_expression(companion)
@@ -150,81 +150,34 @@ def _read_2009(folder: ModelFolder) -> _Basis:
     basis = _basis(
         name, means, identity[kept], expression, path, sigmas=(_sigma(extra, "shapeEV"), sigma)
     )
-    triangles = _trimmed(extra["tl"], kept, path) if "tl" in extra else None
+    triangles = bfm_uv.trimmed(extra["tl"], kept, path) if "tl" in extra else None
     return replace(basis, triangles=triangles, citation=citation)
-
-
-def _trimmed(whole: NDArray, kept: NDArray[np.int32], path: Path) -> NDArray[np.int32]:
-    """The whole model's triangles between kept vertices, renumbered."""
-    number = np.full(files.N_WHOLE_VERTICES, -1, np.int32)
-    number[kept] = np.arange(len(kept))
-    triangles = number[files.corners(files.from_one(whole, len(number), f"{path}: tl"))]
-    return triangles[(triangles >= 0).all(1)]
-
-
-def _read_exp_pca(
-    path: Path, folder: ModelFolder, n_vertices: int
-) -> tuple[Rows, NDArray[np.float64] | None]:
-    """Basis and deviations of Guo et al.: int32 count, then float32 mean and components."""
-    data = sniff.read_bytes(path, path, matfile.MAX_BYTES)
-    count = int.from_bytes(data[:4], "little")
-    size = 4 + 12 * n_vertices * (1 + count)
-    if len(data) != size:
-        if sniff.kind_of(data).code is not None:
-            raise sniff.wrong_kind(data, path, code="", expected="Exp_Pca.bin")
-        raise BenchError(
-            "the expression basis is cut short or belongs to another mesh",
-            code="damaged-exp-pca",
-            where=path,
-            expected=f"{size} bytes for {count} components of {n_vertices} vertices",
-            found=f"{len(data)} bytes",
-            remedy="Take Exp_Pca.bin from CoarseData.zip of github.com/Juyong/3DFace.",
-        )
-    components = np.frombuffer(data, "<f4", offset=4 + 12 * n_vertices).reshape(count, -1)
-    table = folder.find("std_exp.txt")
-    sigma = None if table is None else files.read_table(table).ravel()
-    return files.vertex_rows(components.T, str(path)), sigma
 
 
 def _read_npy(folder: ModelFolder) -> _Basis:
     mean, offset, identity, expression = (
-        files.vertex_rows(files.read_npy(path), str(path))
+        files.vertex_rows(sniff.read_npy(path), str(path))
         for path in map(folder.need, ("u_shp.npy", "u_exp.npy", "w_shp_sim.npy", "w_exp_sim.npy"))
     )
     path = folder.need("keypoints_sim.npy")
     basis = _basis(
         "BFM 2009 (3DDFA's npy files)", (mean, offset), identity, expression, folder.root
     )
-    return replace(basis, landmark_vertices=_flat_landmarks(files.read_npy(path), path))
-
-
-def _flat_landmarks(places: NDArray, path: Path) -> NDArray[np.int32]:
-    """3DDFA's keypoints, places of x, y, z in the stacked mean counted from 0, to vertices."""
-    triples = places.reshape(-1, 3) if places.size % 3 == 0 else np.zeros((1, 3))
-    if not (np.array_equal(triples, triples[:, :1] + np.arange(3)) and not (triples[:, 0] % 3).any()):
-        raise BenchError(
-            "the keypoints are no places of x, y, z counted from 0",
-            code="keypoints-not-flat",
-            where=path,
-            remedy="Use 3DDFA's keypoints_sim.npy unchanged.",
-        )
-    return (triples[:, 0] // 3).astype(np.int32)
+    return replace(basis, landmark_vertices=bfm_uv.flat_landmarks(sniff.read_npy(path), path))
 
 
 def _read_npz(folder: ModelFolder) -> _Basis:
     path = folder.need(DENSE_NPZ)
-    raw = files.read_npz(path, ["u", "w_shp", "w_exp"])
+    raw = sniff.read_npz(path, ["u", "w_shp", "w_exp"])
     mean, identity, expression = (_rows(raw, key, path) for key in ("u", "w_shp", "w_exp"))
     name = f"BFM 2009 (first {identity.shape[2]} + {expression.shape[2]} components)"
     basis = _basis(name, (mean,), identity, expression, path)
     if (path := folder.find(LANDMARK_NPZ)) is None:  # type: ignore[assignment]
         return basis
-    table = files.read_npz(path, ["mu", "W", "We"])
+    table = sniff.read_npz(path, ["mu", "W", "We"])
     parts = [np.asarray(table[key], np.float64) for key in ("mu", "W", "We")]
     if any(len(part) != 3 * N_LANDMARKS for part in parts):
-        raise BenchError(
-            "the landmark basis has the wrong shape", code="wrong-shape", where=path
-        )
+        raise BenchError("the landmark basis has the wrong shape", code="wrong-shape", where=path)
     shaped = [part.reshape(N_LANDMARKS, 3, *part.shape[1:]) for part in parts]
     return replace(basis, landmark_basis=LandmarkBasis(*shaped))
 
@@ -268,6 +221,12 @@ def _layouts() -> tuple[_Layout, ...]:
     )
 
 
+def _expected() -> str:
+    """All layouts in one line, for the message that none of them was found."""
+    lists = ((layout.main, *(names[0] for names in layout.beside)) for layout in _layouts())
+    return ", or ".join(map(" + ".join, lists)) + "; all with BFM_UV.mat and model_info.mat"
+
+
 def _choose(folder: ModelFolder) -> Callable[[ModelFolder], _Basis]:
     """Reader of the first complete layout, or the error that helps most."""
     present = [layout for layout in _layouts() if folder.find(layout.main)]
@@ -275,9 +234,65 @@ def _choose(folder: ModelFolder) -> Callable[[ModelFolder], _Basis]:
         if all(folder.find(*names) for names in layout.beside):
             return layout.read
     if not present:
-        raise _nothing(folder)
+        raise files.nothing(folder.root, folder, _expected())
     main = folder.need(present[0].main)
     if present[0].read is _read_2009:
-        raise _raw_bfm(main)
+        raise files.raw_bfm(main)
     missing = [" or ".join(names) for names in present[0].beside if not folder.find(*names)]
     raise files.incomplete(main, missing)
+
+
+def _reader_of_file(path: Path, folder: ModelFolder) -> Callable[[ModelFolder], _Basis]:
+    """Reader for the main file of a layout, whatever its name; its folder gives the rest."""
+    layouts = {layout.main.lower(): layout for layout in _layouts()}
+    name = path.name.lower()
+    if sniff.describe(path) == "a MATLAB v5 to v7 file":
+        fields = matfile.list_mat(path, str(path))
+        if "shapePC" in fields and name == "bfm.mat":
+            raise files.raw_bfm(path)
+        marks = {"model": "BFM.mat", "shapePC": "01_MorphableModel.mat", "w": "Model_Shape.mat"}
+        name = next((main.lower() for mark, main in marks.items() if mark in fields), name)
+    if name not in layouts:
+        raise files.nothing(path, folder, _expected())
+    folder.files[name] = path
+    folder.files = {k: v for k, v in folder.files.items() if k == name or k not in layouts}
+    return _choose(folder)
+
+
+def _assemble(basis: _Basis, folder: ModelFolder) -> FaceModel:
+    """Basis, facts and UV layout to one model, once they agree."""
+    n_vertices = len(basis.mean)
+    files.check_vertex_count(n_vertices, n_vertices, folder.root)
+    facts = files.read_facts(folder, n_vertices)
+    triangles = basis.triangles if facts.triangles is None else facts.triangles
+    landmarks = bfm_uv.agreed_landmarks(basis.landmark_vertices, facts, n_vertices, folder.root)
+    if triangles is None or landmarks is None:
+        raise files.incomplete(folder.root, ["triangles or landmarks: model_info.mat"])
+    dense = landmark_basis_of(basis.mean, basis.identity, basis.expression, landmarks)
+    if basis.landmark_basis is not None:
+        bfm_uv.check_landmark_basis(basis.landmark_basis, dense, basis.mean, folder.root)
+    triangles = bfm_uv.outward(triangles, basis.mean)
+    mouth = facts.mouth_triangles
+    uv_triangles = triangles if mouth is None else np.concatenate([triangles, mouth])
+    uv = bfm_uv.read_uv(folder, facts, n_vertices)
+    regions = bfm_uv.read_regions(folder, facts, landmarks, n_vertices)
+    layout = bfm_uv.read_layout(folder, uv, uv_triangles, landmarks, regions)
+    identity_sigma, expression_sigma = basis.sigmas
+    return FaceModel(
+        name=basis.name + (", mouth not filled" if mouth is None else ""),
+        topology=f"bfm-{n_vertices}",
+        units="um",
+        licence=LICENCE,
+        citation=basis.citation,
+        mean=basis.mean,
+        identity_basis=basis.identity,
+        expression_basis=basis.expression,
+        triangles=triangles,
+        uv_triangles=uv_triangles,
+        landmark_vertices=landmarks,
+        landmark_basis=basis.landmark_basis or dense,
+        uv_layout=layout,
+        regions=regions | bfm_uv.face_region(uv, layout.face_mask),
+        identity_sigma=identity_sigma,
+        expression_sigma=expression_sigma,
+    )

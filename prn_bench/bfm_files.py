@@ -6,10 +6,7 @@ are turned here, once, into indices from 0 and (v, 3, k) float32 arrays.
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +39,19 @@ FACT_FILES = (
     "BFM.mat",
 )
 FACTS = ("tri", "keypoints", "kpt_ind", "trimIndex", "segbin", "tri_mouth", "uv_coords")
+
+
+def raw_bfm(path: Path) -> BenchError:
+    """The error for 01_MorphableModel.mat without its companions, or under another name."""
+    return BenchError(
+        "this is the raw BFM 2009, which has no expressions and is not trimmed",
+        code="raw-bfm-instead-of-bfm-mat",
+        where=path,
+        expected="face3d's BFM.mat (a struct `model`), or the raw model with its companions",
+        remedy="Name it 01_MorphableModel.mat, put model_info.mat (trim index) and Model_Exp.mat "
+        "(or Exp_Pca.bin with std_exp.txt) and BFM_UV.mat beside it, and run "
+        "`prn-bench face-model FOLDER`: it needs no MATLAB step.",
+    )
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ def incomplete(root: Path, missing: Sequence[str]) -> BenchError:
         f"the face model lacks {', '.join(missing)}",
         code="face-model-incomplete",
         where=root,
-        remedy="Put the missing file into this folder; docs/face-models.md says where it comes from.",
+        remedy="Put it into this folder; docs/face-models.md says where it comes from.",
     )
 
 
@@ -156,7 +166,8 @@ def _gather(
 
 def read_fields(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
     """Those of the fields that a MATLAB file has, at its top or in its struct model(_info)."""
-    where, found = str(path), {}
+    where = str(path)
+    found: dict[str, NDArray] = {}
     names = matfile.list_mat(path, where)
     for struct_name in ("model_info", "model"):
         if struct_name in names:
@@ -212,7 +223,9 @@ def vertex_rows(columns: NDArray, where: str) -> NDArray[np.float32]:
         )
     rows = np.ascontiguousarray(columns, np.float32).reshape(len(columns) // 3, 3, -1)
     if not np.isfinite(rows.sum(dtype=np.float64)):
-        raise BenchError("the array holds values that are not finite", code="not-finite", where=where)
+        raise BenchError(
+            "the array holds values that are not finite", code="not-finite", where=where
+        )
     return rows
 
 
@@ -236,50 +249,49 @@ def count_in_words(n_vertices: int) -> str:
     return f"{n_vertices:,} vertices" + (f" ({known})" if known else "")
 
 
-def read_npy(path: Path) -> NDArray:
-    """A .npy array, never unpickled; BenchError ``not-an-npy`` or ``damaged-npy``."""
+def read_exp_pca(
+    path: Path, folder: ModelFolder, n_vertices: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """Basis and deviations of Guo et al.: int32 count, then float32 mean and components."""
     data = sniff.read_bytes(path, path, matfile.MAX_BYTES)
-    if not data.startswith(b"\x93NUMPY"):
-        raise sniff.wrong_kind(data, path, code="not-an-npy", expected="a NumPy .npy array")
-    return _load_numpy(io.BytesIO(data), path, [])[0]
-
-
-def read_npz(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
-    """Arrays of an .npz, never unpickled; BenchErrors as :func:`read_npy`, and ``missing-field``."""
-    if not zipfile.is_zipfile(path):
-        raise sniff.wrong_kind(path, path, code="not-an-npz", expected="a NumPy .npz archive")
-    return dict(zip(fields, _load_numpy(path, path, fields), strict=True))
-
-
-def read_table(path: Path) -> NDArray[np.float64]:
-    """Numbers of a text file; BenchError ``not-a-table`` or the usual faults."""
-    data = sniff.read_bytes(path, path, matfile.MAX_SAMPLE_BYTES)
-    if sniff.kind_of(data).code is not None:
-        raise sniff.wrong_kind(data, path, code="not-a-table", expected="a table of numbers")
-    try:
-        return np.loadtxt(data.decode("ascii").splitlines(), dtype=np.float64)
-    except (ValueError, UnicodeDecodeError) as error:
+    count = int.from_bytes(data[:4], "little")
+    size = 4 + 12 * n_vertices * (1 + count)
+    if len(data) != size:
+        if sniff.kind_of(data).code is not None:
+            raise sniff.wrong_kind(data, path, code="", expected="Exp_Pca.bin")
         raise BenchError(
-            f"this is no table of numbers ({error})", code="not-a-table", where=path
-        ) from None
+            "the expression basis is cut short or belongs to another mesh",
+            code="damaged-exp-pca",
+            where=path,
+            expected=f"{size} bytes for {count} components of {n_vertices} vertices",
+            found=f"{len(data)} bytes",
+            remedy="Take Exp_Pca.bin from CoarseData.zip of github.com/Juyong/3DFace.",
+        )
+    components = np.frombuffer(data, "<f4", offset=4 + 12 * n_vertices).reshape(count, -1)
+    table = folder.find("std_exp.txt")
+    sigma = None if table is None else sniff.read_table(table).ravel()
+    return vertex_rows(components.T, str(path)), sigma
 
 
-def _load_numpy(source: io.BytesIO | Path, where: Path, fields: Sequence[str]) -> list[NDArray]:
-    """Those of the fields that are there of an archive, or the one array of an .npy."""
-    try:
-        loaded = np.load(source, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return [loaded]
-        with loaded:
-            return [loaded[field] for field in fields]
-    except KeyError as error:
-        raise BenchError(
-            f"the archive lacks an array ({error.args[0]})", code="missing-field", where=where
-        ) from None
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise BenchError(
-            f"the NumPy file is damaged ({error})",
-            code="damaged-npy",
-            where=where,
-            remedy="Download it again.",
-        ) from None
+def nothing(path: Path, folder: ModelFolder, expected: str) -> BenchError:
+    """The error when no layout is there: a BFM that cannot serve, a wrong download, or nothing."""
+    paths = sorted(folder.files.values()) if path.is_dir() else [path]
+    newer = [p for p in paths if p.suffix == ".h5" and ("2017" in p.name or "2019" in p.name)]
+    if newer:
+        return BenchError(
+            "BFM 2017 and 2019 have other vertices and components",
+            code="bfm-2017-not-supported",
+            where=newer[0],
+            expected="BFM 2009, which 300W-LP and AFLW2000-3D are fitted with",
+            remedy="Ask the University of Basel for 01_MorphableModel.mat.",
+        )
+    if path.is_file() and sniff.kind_of(path).code is not None:
+        return sniff.wrong_kind(path, path, code="", expected="a Basel Face Model file")
+    return BenchError(
+        "no face model was recognised",
+        code="no-face-model-files",
+        where=path,
+        expected=expected,
+        found=sniff.describe(path) if path.is_file() else f"{len(paths)} other files",
+        remedy="Name the folder that holds them.",
+    )

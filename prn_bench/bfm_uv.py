@@ -1,7 +1,7 @@
-"""The UV layout of the Basel Face Model: coordinates, landmark pixels, face mask, regions.
+"""Surface of the Basel Face Model: landmarks, regions, orientation and the UV layout.
 
-Beside the coordinates, PRNet's ``uv_face_mask.png`` (or ``face_ind.txt``) and ``uv_kpt_ind.txt`` are
-read where present; that file holds x in its first row and y in its second.
+Beside UV coordinates, PRNet's ``uv_face_mask.png`` (or ``face_ind.txt``) and ``uv_kpt_ind.txt``
+are read where present; that file holds x in its first row and y in its second.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from prn_bench.bfm_files import (
     Facts,
     ModelFolder,
     check_vertex_count,
-    read_table,
+    corners,
+    from_one,
 )
 from prn_bench.errors import BenchError
-from prn_bench.facemodel import UVLayout, region_weights
+from prn_bench.facemodel import LandmarkBasis, UVLayout, region_weights
 from prn_bench.images import decode_image
-from prn_bench.landmarks import GROUPS
+from prn_bench.landmarks import GROUPS, N_LANDMARKS
 from prn_bench.uvmap import UV_SIZE_PX, build_operator, uv_to_pixel
 
 UV_NAME = "bfm-256"
@@ -30,6 +31,7 @@ UV_NAME = "bfm-256"
 #: mean of neighbours; vertex numbers from 1.
 MOVED_VERTICES = {10032: (10033, 10158), 10155: (10534, 10157, 10661), 10280: (10916, 10286)}
 MAX_LANDMARK_DISTANCE_PX = 1.0
+MAX_LANDMARK_ERROR = 1e-4  # of the face: about 20 um, where the nearest vertices are 390 um apart
 _REGIONS = {
     "nose": ("nose_bridge", "nose_base"),
     "eyes": ("right_brow", "left_brow", "right_eye", "left_eye"),
@@ -49,7 +51,9 @@ def read_uv(folder: ModelFolder, facts: Facts, n_vertices: int) -> NDArray[np.fl
         ``no-uv-coordinates``, ``wrong-vertex-count``.
     """
     path = folder.find("BFM_UV.mat")
-    if path is None and facts.uv is None:
+    if path is None and facts.uv is not None:
+        uv = facts.uv
+    elif path is None:
         raise BenchError(
             "there are no UV coordinates",
             code="no-uv-coordinates",
@@ -57,13 +61,11 @@ def read_uv(folder: ModelFolder, facts: Facts, n_vertices: int) -> NDArray[np.fl
             expected="BFM_UV.mat",
             remedy="Take BFM_UV.mat from github.com/anilbas/3DMMasSTN (util) or from face3d.",
         )
-    if path is None:
-        uv, place = facts.uv, folder.root
     else:
-        uv, place = matfile.read_mat(path, str(path), ["UV"])["UV"], path
+        uv = matfile.read_mat(path, str(path), ["UV"])["UV"]
         if len(uv) == N_WHOLE_VERTICES and facts.trim_rows is not None:
             uv = _repaired(uv.astype(np.float64)[facts.trim_rows])
-    check_vertex_count(len(uv), n_vertices, place)
+    check_vertex_count(len(uv), n_vertices, path or folder.root)
     return np.asarray(uv, np.float64)
 
 
@@ -94,9 +96,7 @@ def read_layout(
     return UVLayout(UV_NAME, operator, pixels, mask, weights)
 
 
-def _landmark_pixels(
-    folder: ModelFolder, expected: NDArray[np.float64]
-) -> NDArray[np.int32]:
+def _landmark_pixels(folder: ModelFolder, expected: NDArray[np.float64]) -> NDArray[np.int32]:
     """(68, 2) row, column; ``expected`` holds (column, row) of the landmark vertices."""
     rounded = np.rint(expected).astype(np.int32)
     path = folder.find("uv_kpt_ind.txt")
@@ -120,9 +120,7 @@ def _farthest(points: NDArray[np.int32], expected: NDArray[np.float64]) -> float
     return float(np.hypot(*(points - expected).T).max())
 
 
-def _misplaced(
-    path: Path, points: NDArray[np.int32], expected: NDArray[np.float64]
-) -> BenchError:
+def _misplaced(path: Path, points: NDArray[np.int32], expected: NDArray[np.float64]) -> BenchError:
     is_swapped = _farthest(points[:, ::-1], expected) <= MAX_LANDMARK_DISTANCE_PX
     return BenchError(
         "x and y of the UV landmarks are swapped"
@@ -162,7 +160,7 @@ def _face_mask(folder: ModelFolder) -> NDArray[np.bool_] | None:
 
 def _read_numbers(path: Path, limit: int) -> NDArray[np.int32]:
     """Whole numbers 0..limit - 1 of a text file."""
-    numbers = read_table(path)
+    numbers = sniff.read_table(path)
     inside = numbers.size and (numbers == np.floor(numbers)).all() and numbers.min() >= 0
     if not inside or numbers.max() >= limit:
         raise BenchError(
@@ -209,3 +207,71 @@ def face_region(
     return {"face": mask[row, column]}
 
 
+def agreed_landmarks(
+    own: NDArray[np.int32] | None, facts: Facts, n_vertices: int, root: Path
+) -> NDArray[np.int32] | None:
+    """The 68 landmark vertices; where two files name them, they must name the same."""
+    shared = facts.landmark_vertices
+    found = shared if own is None else own
+    if found is not None and (
+        len(found) != N_LANDMARKS or found.max() >= n_vertices or found.min() < 0
+    ):
+        raise BenchError(
+            "the landmarks do not fit the mesh",
+            code="wrong-shape",
+            where=root,
+            expected=f"{N_LANDMARKS} vertex numbers below {n_vertices}",
+            found=f"{len(found)} up to {found.max()}",
+        )
+    if own is not None and shared is not None and not np.array_equal(own, shared):
+        raise _disagree(root, f"{(own != shared).sum()} vertices differ")
+    return found
+
+
+def check_landmark_basis(
+    basis: LandmarkBasis, dense: LandmarkBasis, mean: NDArray[np.float32], root: Path
+) -> None:
+    """Catch landmarks that are one vertex off: the two bases must have the same mean there."""
+    error = float(np.abs(basis.mean - dense.mean).max())
+    if error > MAX_LANDMARK_ERROR * float(np.ptp(mean, axis=0).max()):
+        raise _disagree(root, f"up to {error:.0f} um apart")
+
+
+def _disagree(root: Path, found: str) -> BenchError:
+    return BenchError(
+        "two files disagree about the 68 landmarks",
+        code="landmarks-disagree",
+        where=root,
+        found=found,
+        remedy="Check that both are of one distribution, and that vertex numbers were not changed.",
+    )
+
+
+def outward(triangles: NDArray[np.int32], mean: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Turn all triangles if the mesh encloses a negative volume: 3DDFA's are clockwise."""
+    a, b, c = (mean.astype(np.float64) - mean.mean(0))[triangles].transpose(1, 0, 2)
+    volume = np.einsum("td,td->", a, np.cross(b, c))
+    return np.ascontiguousarray(triangles[:, ::-1]) if volume < 0 else triangles
+
+
+def flat_landmarks(places: NDArray, path: Path) -> NDArray[np.int32]:
+    """3DDFA's keypoints, places of x, y, z in the stacked mean counted from 0, to vertices."""
+    triples = places.reshape(-1, 3) if places.size % 3 == 0 else np.zeros((1, 3))
+    if not (
+        np.array_equal(triples, triples[:, :1] + np.arange(3)) and not (triples[:, 0] % 3).any()
+    ):
+        raise BenchError(
+            "the keypoints are no places of x, y, z counted from 0",
+            code="keypoints-not-flat",
+            where=path,
+            remedy="Use 3DDFA's keypoints_sim.npy unchanged.",
+        )
+    return (triples[:, 0] // 3).astype(np.int32)
+
+
+def trimmed(whole: NDArray, kept: NDArray[np.int32], path: Path) -> NDArray[np.int32]:
+    """The whole model's triangles between kept vertices, renumbered."""
+    number = np.full(N_WHOLE_VERTICES, -1, np.int32)
+    number[kept] = np.arange(len(kept))
+    triangles = number[corners(from_one(whole, len(number), f"{path}: tl"))]
+    return triangles[(triangles >= 0).all(1)]

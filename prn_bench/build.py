@@ -104,8 +104,9 @@ def build(
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
     source = open_raw(raw)
-    files = _candidates(recipe, source, limit)
-    companions = recipe.module.companions(source, files)
+    candidates = _candidates(recipe, source)
+    companions = recipe.module.companions(source, candidates)
+    files = candidates[:limit]
     model_path = None if face_model is None else Path(face_model).resolve()
     model = None if model_path is None else cached_face_model(model_path)
     task = BuildTask(recipe, source, model_path, with_images, lossless)
@@ -122,7 +123,7 @@ def build(
     return BuildReport(Path(out), audit.read + audit.warned, digests["fingerprint"], audit)
 
 
-def _candidates(recipe: Recipe, source: RawSource, limit: int | None) -> list[SampleFiles]:
+def _candidates(recipe: Recipe, source: RawSource) -> list[SampleFiles]:
     files = sorted(recipe.module.find(source), key=lambda sample: sample.sample_id)
     if not files:
         raise BenchError(
@@ -133,7 +134,7 @@ def _candidates(recipe: Recipe, source: RawSource, limit: int | None) -> list[Sa
             found=", ".join(source.names[:3]) + (", ..." if len(source.names) > 3 else ""),
             remedy="Name the folder that holds the sets, or the zip as downloaded.",
         )
-    return files[:limit]
+    return files
 
 
 def _count_note(card: Card, n_found: int, limit: int | None) -> list[Finding]:

@@ -143,7 +143,7 @@ def _missing(
     predicted: Array, predictions: Predictions, dataset: Dataset, protocol: Protocol
 ) -> NDArray[np.bool_]:
     """Samples without a prediction; partly unknown rows are an error under every policy."""
-    missing = np.isnan(predicted).all((1, 2))
+    missing = np.asarray(np.isnan(predicted).all((1, 2)))
     partly = ~missing & ~np.isfinite(predicted).all((1, 2))
     if partly.any():
         raise BenchError(
@@ -174,11 +174,11 @@ def _findings(
     predicted: Array,
 ) -> Iterator[Finding]:
     """What a reader of the figures should know."""
-    where = str(predictions.path or predictions.method.get("name", ""))
+    where = predictions.path.name if predictions.path else "the predictions"
     n, n_missing, n_expected = len(dataset), int(samples.missing.sum()), protocol.expected_samples
     if n_expected not in (0, n):
         words = f"{n} of {n_expected} samples: these figures are not those of the whole benchmark"
-        yield Finding("warning", "partial-dataset", str(dataset.path), words)
+        yield Finding("warning", "partial-dataset", dataset.path.name, words)
     if n_missing:
         fate = "left out of the means" if protocol.missing == "drop" else "counted at the penalty"
         words = f"{n_missing} of {n} samples have no prediction and are {fate}"
@@ -187,17 +187,17 @@ def _findings(
     if len(present) > 1 and (present == present[0]).all():
         words = f"all {len(present)} predictions are the same points"
         yield Finding("warning", "constant-predictions", where, words, "Check the export.")
-    if predictions.frame == "crop" and protocol.z_rule == "none" and protocol.dims == 3:
-        if "z_shift" not in dataset.names:
-            words = "the dataset has no z_shift, so crop z was only scaled, not moved"
-            yield Finding("warning", "unknown-z-shift", where, words)
+    untouched = protocol.dims == 3 and protocol.z_rule == "none" and predictions.frame == "crop"
+    if untouched and "z_shift" not in dataset.names:
+        words = "the dataset has no z_shift, so crop z was only scaled, not moved"
+        yield Finding("warning", "unknown-z-shift", where, words)
     yield from _bin_findings(dataset, protocol, samples, summary)
 
 
 def _bin_findings(
     dataset: Dataset, protocol: Protocol, samples: Samples, summary: Summary
 ) -> Iterator[Finding]:
-    where = str(dataset.path)
+    where = dataset.path.name  # not the whole path: results must not depend on the machine
     n_beyond = int((np.abs(samples.yaw_deg) > PROFILE_DEG).sum())
     if n_beyond:
         words = f"{n_beyond} samples have a yaw beyond 90 degrees; over_90 = {protocol.over_90}"

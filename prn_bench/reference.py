@@ -1,7 +1,7 @@
 """The two sides of a score as landmarks: what a protocol measures against, and what was predicted.
 
-Both come out in pixels of the original image: the reference in the frame that the protocol names, the
-prediction in the image frame (0-based). Crop-frame points are mapped back by the inverse of the
+Both come out in pixels of the original image: the reference in the frame that the protocol names,
+the prediction in the image frame (0-based). Crop-frame points are mapped back by the inverse of the
 dataset's crop, z = (crop z - z_shift) / scale.
 """
 
@@ -79,7 +79,8 @@ def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
             where=dataset.path,
             remedy=f"{protocol.id} is 3D: take a 2D protocol, or another annotation.",
         )
-    _refuse(dataset, np.isnan(points).any((1, 2)), "reference-incomplete", "a point is unknown")
+    unknown = np.asarray(np.isnan(points).any((1, 2)))
+    _refuse(dataset, unknown, "reference-incomplete", "a point is unknown")
     scale = _scale(dataset, protocol, points)
     _refuse(dataset, ~(scale > 0), "zero-normalizer", f"{protocol.normalizer} is not positive")
     mesh_min = None
@@ -117,7 +118,7 @@ def _scale(dataset: Dataset, protocol: Protocol, points: Array) -> Array:
     shape = points if protocol.normalizer_shape == "reference" else _read(dataset, "landmarks")
     if shape.shape[-1] < rule.dims:
         raise BenchError(
-            f"the normaliser {rule.name} needs z, and the annotation {protocol.annotation} has none",
+            f"{rule.name} needs z, which the annotation {protocol.annotation} lacks",
             code="reference-2d",
             where=dataset.path,
             remedy=f"Measure it on the stored points: {protocol.id}+normalizer_shape=landmarks.",

@@ -45,7 +45,7 @@ def render(
     colors: NDArray[np.uint8],
     light_direction: tuple[float, float, float] = (-0.3, -0.5, 0.8),
     ambient: float = 0.35,
-    gloss: float = 0.08,
+    gloss: float = 0.05,
     background: NDArray[np.uint8] | tuple[int, int, int] | None = None,
     supersample: int = 1,
 ) -> NDArray[np.uint8]:
@@ -71,7 +71,7 @@ def render_layers(
     colors: NDArray[np.uint8],
     light_direction: tuple[float, float, float] = (-0.3, -0.5, 0.8),
     ambient: float = 0.35,
-    gloss: float = 0.08,
+    gloss: float = 0.05,
     background: NDArray[np.uint8] | tuple[int, int, int] | None = None,
     supersample: int = 1,
 ) -> Rendering:

@@ -2,17 +2,26 @@
 
 Downloads of research data often end as something else under the right name: a Git LFS pointer, the
 HTML page of a download service, a file of zeros. Their readers then fail with errors about versions
-and keys; here they are recognised by their first bytes and said in words.
+and keys; here they are recognised by their first bytes and said in words. The loaders of plain
+arrays stand here too; they never unpickle.
 """
 
 from __future__ import annotations
 
+import io
+import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
 
 HEAD_BYTES = 4096
+MAX_ARRAY_BYTES = 1 << 31
 LFS_START = b"version https://git-lfs.github.com/spec/"
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MATLAB_73_START = b"MATLAB 7.3"
@@ -155,6 +164,55 @@ def fault(code: str, where: str | Path, *, expected: str) -> BenchError:
     return BenchError(
         _WHATS[code], code=code, where=where, expected=expected, remedy=_REMEDIES[code]
     )
+
+
+def read_npy(path: Path) -> NDArray:
+    """A .npy array, never unpickled; BenchError ``not-an-npy`` or ``damaged-npy``."""
+    data = read_bytes(path, path, MAX_ARRAY_BYTES)
+    if not data.startswith(b"\x93NUMPY"):
+        raise wrong_kind(data, path, code="not-an-npy", expected="a NumPy .npy array")
+    return _load_numpy(io.BytesIO(data), path, [])[0]
+
+
+def read_npz(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
+    """Arrays of an .npz, never unpickled; BenchErrors as for .npy, and ``missing-field``."""
+    if not zipfile.is_zipfile(path):
+        raise wrong_kind(path, path, code="not-an-npz", expected="a NumPy .npz archive")
+    return dict(zip(fields, _load_numpy(path, path, fields), strict=True))
+
+
+def read_table(path: Path) -> NDArray[np.float64]:
+    """Numbers of a text file; BenchError ``not-a-table`` or the usual faults."""
+    data = read_bytes(path, path, MAX_ARRAY_BYTES)
+    if kind_of(data).code is not None:
+        raise wrong_kind(data, path, code="not-a-table", expected="a table of numbers")
+    try:
+        return np.loadtxt(data.decode("ascii").splitlines(), dtype=np.float64)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BenchError(
+            f"this is no table of numbers ({error})", code="not-a-table", where=path
+        ) from None
+
+
+def _load_numpy(source: io.BytesIO | Path, where: Path, fields: Sequence[str]) -> list[NDArray]:
+    """Those of the fields that are there of an archive, or the one array of an .npy."""
+    try:
+        loaded = np.load(source, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return [loaded]
+        with loaded:
+            return [loaded[field] for field in fields]
+    except KeyError as error:
+        raise BenchError(
+            f"the archive lacks an array ({error.args[0]})", code="missing-field", where=where
+        ) from None
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise BenchError(
+            f"the NumPy file is damaged ({error})",
+            code="damaged-npy",
+            where=where,
+            remedy="Download it again.",
+        ) from None
 
 
 def _faulty_kind(head: bytes) -> Kind | None:

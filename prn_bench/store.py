@@ -8,7 +8,6 @@ types, foreign filters and impossible sizes are refused: a file is data, never a
 from __future__ import annotations
 
 import errno
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.check_heaps import broken_heap
+from prn_bench.check_hdf5 import broken_heap, refuse_unsafe, refused
 from prn_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds
-SQUEEZE = 256  # real arrays never compress that well, planted zeros do
-KNOWN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # HDF5's own and LZF, which h5py brings
 
 
 @contextmanager
@@ -100,7 +96,7 @@ def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5
         file = h5py.File(path, "r", locking=False)
         try:
             _check_format(file, path, kind, version)
-            _refuse_unsafe(file, path)
+            refuse_unsafe(file, path)
         except BaseException:
             file.close()
             raise
@@ -261,8 +257,9 @@ def write_array(file: h5py.File, name: str, value: NDArray) -> None:
     import h5py
 
     if value.dtype.kind in "UO":
-        texts = np.array([str(text) for text in value.reshape(-1)], dtype=object)
-        file.create_dataset(name, data=texts.reshape(value.shape), dtype=h5py.string_dtype("utf-8"))
+        texts = np.array([str(text).encode() for text in value.reshape(-1)], dtype=np.bytes_)
+        dtype = h5py.string_dtype("utf-8", texts.itemsize or 1)  # fixed length: no heap to damage
+        file.create_dataset(name, data=texts.astype(dtype).reshape(value.shape))
         return
     large = value.nbytes > 1 << 16
     file.create_dataset(name, data=value, **(FILTERS if large else {}))
@@ -280,7 +277,7 @@ def _plain(value: Any, key: str, path: str) -> Any:
     texts = isinstance(value, np.ndarray) and all(isinstance(v, str) for v in value.flat)
     if isinstance(value, str | int | float) or texts or getattr(value, "dtype", "O") != "O":
         return value
-    raise _refused(f"attribute {key!r} is neither text nor number", "object-array", path)
+    raise refused(f"attribute {key!r} is neither text nor number", "object-array", path)
 
 
 def write_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
@@ -310,51 +307,3 @@ def _check_format(file: h5py.File, path: Path, kind: str | None, version: int) -
             found=str(newest),
             remedy="Upgrade prn-bench.",
         )
-
-
-def _refuse_unsafe(file: h5py.File, path: Path) -> None:
-    """Refuse what reads other files, never ends, needs foreign code or takes all memory."""
-    import h5py
-
-    groups, seen = [file], {h5py.h5o.get_info(file.id).addr}
-    while groups:
-        group = groups.pop()
-        for name in group:
-            where = f"{group.name.rstrip('/')}/{name}"
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise _refused(f"{where} is a link to another place", "foreign-link", path)
-            node = group[name]
-            address = h5py.h5o.get_info(node.id).addr
-            if address in seen:
-                raise _refused(f"{where} is a second name, or a loop", "foreign-link", path)
-            seen.add(address)
-            if isinstance(node, h5py.Group):
-                groups.append(node)
-            else:
-                _refuse_array(node, where, path)
-
-
-def _refuse_array(node: h5py.Dataset | h5py.Datatype, where: str, path: Path) -> None:
-    import h5py
-
-    if not isinstance(node, h5py.Dataset) or node.shape is None:
-        raise _refused(f"{where} is no array", "object-array", path)
-    if node.external or node.is_virtual:
-        raise _refused(f"{where} keeps its data elsewhere", "foreign-link", path)
-    vlen = h5py.check_vlen_dtype(node.dtype)
-    text = h5py.check_string_dtype(node.dtype) is not None
-    if node.dtype.kind in "OV" and not (text or (vlen is not None and vlen.kind in "ui")):
-        raise _refused(f"{where} holds objects or records", "object-array", path)
-    plan = node.id.get_create_plist()
-    if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= KNOWN_FILTERS:
-        raise _refused(f"{where} is packed with a filter of its own", "unknown-filter", path)
-    shapes = [node.shape, node.chunks or ()]
-    n_bytes = max(math.prod(shape) for shape in shapes) * node.dtype.itemsize
-    if n_bytes > max(PLAIN_BYTES, SQUEEZE * path.stat().st_size):
-        message = f"{where} declares {n_bytes} bytes, more than the file can hold"
-        raise _refused(message, "implausible-size", path)
-
-
-def _refused(what: str, code: str, path: str | Path) -> BenchError:
-    remedy = "Ask its author for a file that holds its own, plain data."
-    return BenchError(what, code=code, where=path, remedy=remedy)

@@ -35,7 +35,10 @@ class BinSummary:
 
 @dataclass(frozen=True)
 class DrawSummary:
-    """Mean error over random balanced subsets, ``size`` samples of each bin at a time."""
+    """Mean error of random balanced subsets, ``size`` samples of each bin at a time.
+
+    Its expected value is the mean of bins; ``sd`` says how far one published draw can lie from it.
+    """
 
     draws: int
     seed: int
@@ -53,7 +56,7 @@ class Summary:
     Attributes
     ----------
     headline : float
-        The figure that the protocol reports: that of ``aggregate``, or the mean over ``draws``.
+        The figure that the protocol reports: that of ``aggregate``.
     aggregate : str
     n, n_missing, n_left_out : int
         Samples that count (missing ones included), those without a prediction, and those that the
@@ -148,7 +151,7 @@ def summarize(
     }
     drawn = _draw(errors, bins, len(parts), draws, seed) if draws else None
     return Summary(
-        headline=drawn.mean if drawn else figures[aggregate],
+        headline=figures[aggregate],
         aggregate=aggregate,
         n=int(counted.sum()),
         n_missing=int(missing[counted].sum()),
@@ -206,7 +209,7 @@ def area_under_ced(errors: ArrayLike, limit: float) -> float:
 def failure_rate(errors: ArrayLike, limit: float) -> float:
     """Share of samples with an error above the limit; NaN counts as a failure."""
     errors = np.asarray(errors, np.float64)
-    return float(1 - (errors <= limit).mean()) if len(errors) else np.nan
+    return float((~(errors <= limit)).mean()) if len(errors) else np.nan
 
 
 def _draw(

@@ -40,3 +40,35 @@ def commands(app: Any) -> dict[str, Any]:
             found[words] = command
             waiting.append((words, command))
     return found
+
+
+@pytest.fixture(scope="session")
+def face_model() -> Any:
+    """The synthetic face model, built once."""
+    return importlib.import_module("prn_bench.synthetic.face").synthetic_face_model()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory, face_model: Any) -> Path:
+    """A folder with ``face-model.h5`` and ``raw-NAME`` for every recipe, a dozen pictures each."""
+    from prn_bench.facemodel import save_face_model
+    from prn_bench.recipes import available_recipes
+
+    root = tmp_path_factory.mktemp("world")
+    save_face_model(face_model, root / "face-model.h5")
+    for name, recipe in available_recipes().items():
+        recipe.write_synthetic(root / f"raw-{name}", face_model, 12, seed=3)
+    return root
+
+
+@pytest.fixture(scope="session")
+def datasets(world: Path) -> dict[str, Path]:
+    """A dataset file of every recipe, built from the synthetic raw data."""
+    from prn_bench.build import build
+    from prn_bench.recipes import available_recipes
+
+    files = {}
+    for name, recipe in available_recipes().items():
+        files[name] = world / f"{name}.h5"
+        build(recipe, world / f"raw-{name}", files[name], face_model=world / "face-model.h5")
+    return files

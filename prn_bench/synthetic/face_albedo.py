@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from prn_bench.synthetic import face_sdf
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lid_curves, mirror, smoothstep,
+    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, brow_middle,
+    lid_curves, lip_borders, mirror, smoothstep,
 )  # fmt: skip
 from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
 from prn_bench.synthetic.face_hair import hair_cover, strands
-from prn_bench.synthetic.face_surface import lip_borders
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -29,7 +29,7 @@ class Look:
     """Colours of one person, sRGB 0 to 255; ``seed`` makes the freckles."""
 
     skin: Colour = (222, 174, 146)
-    lips: Colour = (186, 98, 92)
+    lips: Colour = (182, 106, 98)
     hair: Colour = (62, 44, 34)
     iris: Colour = (92, 116, 122)
     seed: int = 7
@@ -54,6 +54,7 @@ def paint(mean: Array, look: Look) -> NDArray[np.uint8]:
     colour = _eyes(colour, x, y, z, row, look)
     pocket = (row > ROWS["lip_low"]) & (row < ROWS["lip_up"]) & (x < MOUTH_CORNER) & (z > 40)
     colour[pocket] = MOUTH_INSIDE
+    colour = colour * (1 - 0.45 * hollowness(mean))[:, None]
     return np.rint(np.clip(colour, 0, 255)).astype(np.uint8)
 
 
@@ -78,7 +79,7 @@ def _skin(x: Array, y: Array, z: Array, look: Look) -> Array:
     blush = 0.22 * _blob(x, y, (38, -6), (17, 15)) * (z > 40)
     blush += 0.18 * _blob(x, y, (0, -7), (13, 10)) * (z > 100)
     colour = _mix(colour, skin * (0.93, 0.68, 0.64), blush)
-    shade = 0.25 * _blob(x, y, (30, 20), (14, 5)) * (z > 60)
+    shade = 0.12 * _blob(x, y, (30, 20), (14, 5)) * (z > 60)
     colour = _mix(colour, skin * (0.78, 0.66, 0.66), shade)
     spots = rng.normal(0, 1.6, (len(x), 1)) + rng.normal(0, 0.8, (len(x), 3))
     return colour + spots
@@ -92,10 +93,10 @@ def _lips(x: Array, y: Array, z: Array) -> Array:
 
 def _brows(x: Array, y: Array, z: Array) -> Array:
     t = np.clip((x - 11) / 41, 0, 1)
-    middle = 45.5 + 8.0 * t - 9.0 * t**2.6
-    half_width = 3.2 * (1 - 0.68 * t**1.6)
-    edge = smoothstep(1.5 - np.abs(y - middle) / half_width)
-    return edge * smoothstep((x - 9.5) / 3.5) * smoothstep((54 - x) / 4) * (z > 40)
+    half_width = 3.3 * (1 - 0.68 * t**1.6) * (0.75 + 0.25 * smoothstep((x - 9) / 7))
+    edge = smoothstep(1.6 - np.abs(y - brow_middle(x)) / half_width)
+    hairs = 0.9 + 0.1 * np.sin(2.2 * x + 1.1 * y)
+    return edge * hairs * smoothstep((x - 8) / 6) * smoothstep((54 - x) / 8) * (z > 40)
 
 
 def _hair(colour: Array, mean: Array, look: Look) -> Array:
@@ -122,11 +123,29 @@ def _eyes(
     from_iris = np.hypot(x - face_sdf.EYE_CENTRE[0], y - face_sdf.EYE_CENTRE[1])
     eye = np.repeat(np.array(SCLERA, float)[None], len(x), 0)
     eye = _mix(eye, (206, 150, 140), smoothstep((EYE_INNER + 4 - x) / 3))
-    eye = _mix(eye, look.iris, smoothstep((IRIS_MM - from_iris) / 1.0 + 0.5))
-    eye = _mix(eye, PUPIL, smoothstep((PUPIL_MM - from_iris) / 0.8 + 0.5))
+    eye = _mix(eye, (190, 140, 130), smoothstep((x - EYE_OUTER + 3) / 3))
+    eye = _mix(eye, look.iris, smoothstep((IRIS_MM - from_iris) / 1.6 + 0.5))
+    eye = _mix(eye, PUPIL, smoothstep((PUPIL_MM - from_iris) / 1.4 + 0.5))
+    eye *= 1 - 0.45 * smoothstep(1 - (upper - y) / 2.6)[:, None]  # the lid's shadow
     out = np.where(ball[:, None], eye, colour)
     rim = np.exp(-(((y - upper) / 0.9) ** 2)) * (x > EYE_INNER + 2) * (x < EYE_OUTER + 1) * (z > 60)
     return _mix(out, np.asarray(look.hair) * 0.6, 0.75 * rim)
+
+
+def hollowness(mean: Array) -> Array:
+    """(v,) 0 to 1: how deep a place lies below its surroundings, where less light arrives."""
+    from scipy.ndimage import uniform_filter1d
+
+    grid = mean.reshape(N_ROWS, N_COLUMNS, 3)
+    across, up = np.gradient(grid, axis=1), np.gradient(grid, axis=0)
+    normal = np.cross(across, up)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
+    around = grid
+    for axis in (0, 1):
+        around = uniform_filter1d(around, 7, axis=axis, mode="nearest")
+    depth = ((around - grid) * normal).sum(-1)
+    reach = 3 * (np.linalg.norm(across, axis=-1) + np.linalg.norm(up, axis=-1)) / 2
+    return smoothstep(depth / (1.5 + 0.22 * reach)).ravel()
 
 
 def _blob(x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, float]) -> Array:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.synthetic.face_grid import CHEEK, EAR, smoothstep
+
 Array = NDArray[np.float64]
 
-FIRST, LAST = 50, 65  # columns of the patch, from the cheek to behind the ear
-CENTRE_Y, HALF_HEIGHT, WIDTH = 9.0, 32.0, 34.0  # mm
-FRONT_Z = 16.0
-TILT = 0.22  # the upper end leans back, mm per mm
+FIRST, LAST = CHEEK, EAR - 1  # columns of the patch, from the cheek to behind the ear
+CENTRE_Y, HALF_HEIGHT, WIDTH = 9.0, 32.0, 35.0  # mm
+FRONT_Z = 15.0
+TILT = 0.24  # the upper end leans back, mm per mm
 #: Along the patch from front to back: how far back on the ear's width, and how far out from the head
 #: (mm) at the lobe, in the middle and at the top.
-_ALONG = [0, 0.13, 0.2, 0.27, 0.36, 0.45, 0.53, 0.61, 0.68, 0.74, 0.8, 0.88, 1.0]
-_BACK = [-0.06, 0.04, 0.1, 0.17, 0.3, 0.44, 0.58, 0.74, 0.9, 1.0, 0.97, 0.68, 0.5]
+_ALONG = [0, 0.1, 0.18, 0.25, 0.33, 0.42, 0.5, 0.58, 0.65, 0.72, 0.79, 0.88, 1.0]
+_BACK = [-0.10, 0.02, 0.09, 0.14, 0.27, 0.45, 0.58, 0.72, 0.86, 0.97, 1.0, 0.74, 0.52]
 _OUT = {
-    "lobe": [0, 1.0, 2.0, 3.0, 4.5, 6.0, 7.2, 8.0, 8.2, 7.4, 5.6, 3.0, 0],
-    "middle": [0, 2.5, 5.2, 2.0, -3.5, -2.0, 8.5, 12.0, 11.5, 16.0, 13.0, 5.0, 0],
-    "top": [0, 3.0, 6.0, 7.0, 5.5, 6.5, 9.0, 10.5, 11.0, 16.5, 13.5, 6.0, 0],
+    "lobe": [0, 0.8, 1.8, 2.8, 4.5, 6.2, 7.5, 8.4, 8.8, 8.2, 6.4, 2.8, 0],
+    "middle": [0, 2.2, 5.6, 1.5, -4.5, -3.0, 6.0, 12.0, 11.5, 17.0, 14.5, 5.0, 0],
+    "top": [0, 3.5, 8.0, 9.0, 6.0, 6.0, 8.0, 10.5, 11.0, 17.0, 15.0, 6.0, 0],
 }
 
 
@@ -36,27 +38,32 @@ def grow_ears(half: Array) -> Array:
         level = (half[row, (FIRST + LAST) // 2, 1] - CENTRE_Y) / HALF_HEIGHT
         if abs(level) < 1:
             ear = _ear_row(half[row], along, level)
-            blend = _smooth(min(1.0, (1 - abs(level)) / 0.10))
+            blend = _smooth(min(1.0, (1 - abs(level)) / 0.12))
             out[row, patch] = (1 - blend) * half[row, patch] + blend * ear
     return out
 
 
 def _ear_row(line: Array, along: Array, level: float) -> Array:
     """One row of the ear, from the cheek to behind the ear; ``level`` runs from -1 to 1."""
+    # At both ends the outline is rounded in front too, or the lobe would end in a point.
     back = _pchip(_ALONG, _BACK, along) * WIDTH * _outline(level)
-    z = FRONT_Z - back - TILT * HALF_HEIGHT * level
-    side = slice(40, 72)
+    root = 5.0 * _smooth((-0.55 - level) / 0.45) + 6.0 * _smooth((level - 0.6) / 0.4)
+    z = FRONT_Z - root - back - TILT * HALF_HEIGHT * level
+    end = smoothstep((along - 0.86) / 0.14)  # the last column stays where it was
+    z = (1 - end) * z + end * line[LAST, 2]
+    side = slice(43, 73)
     order = np.argsort(line[side, 2])
     x = np.interp(z, line[side, 2][order], line[side, 0][order])
     y = np.interp(z, line[side, 2][order], line[side, 1][order])
-    lift = _mix_profiles(along, level) * np.sqrt(max(1 - level**2, 0)) ** 0.35
+    lift = _mix_profiles(along, level) * max(1 - abs(level) ** 3, 0) ** 0.5
     return np.stack([x + lift, y, z], 1)
 
 
 def _outline(level: float) -> float:
     """Width of the ear at a height, relative to its widest."""
-    ellipse = np.sqrt(max(1 - level**2, 0.0))
-    return float(ellipse * (0.80 + 0.22 * level) ** 0.9 / 0.84 if level < 0.6 else ellipse * 1.08)
+    if level > 0:
+        return float(max((1 - level**2.4) ** 0.5, 0.45))
+    return float(max((1 - (-level) ** 3.0) ** 0.55, 0.6) * (1 - 0.45 * _smooth(-level / 0.75)))
 
 
 def _mix_profiles(along: Array, level: float) -> Array:
@@ -66,8 +73,7 @@ def _mix_profiles(along: Array, level: float) -> Array:
 
 
 def _smooth(t: float) -> float:
-    t = float(np.clip(t, 0, 1))
-    return t * t * (3 - 2 * t)
+    return float(smoothstep(np.asarray(t)))
 
 
 def _pchip(knots: list[float], values: list[float], at: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, MOUTH_CORNER, N_COLUMNS, ROWS, lid_curves, mouth_line, smoothstep,
+    EYE_INNER, EYE_OUTER, MOUTH_CORNER, N_COLUMNS, ROWS, lid_curves, smoothstep,
 )  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -71,12 +71,15 @@ def _cheek_weight(x: Array, y: Array, weight: Array, far: Array) -> Array:
 
 
 def _smile(p: Array) -> Array:
-    corner = _pair(p, (25, -40, 100), (15, 13, 30))
+    ax = np.abs(p[:, 0])
+    bend = np.minimum(ax / MOUTH_CORNER, 1) ** 2 * np.exp(-((np.maximum(ax - 25, 0) / 13) ** 2))
+    corner = bend * np.exp(-(((p[:, 1] + 40) / 15) ** 2)) * (p[:, 2] > 40)
+    mouth = _at(p, (0, -40, 108), (28, 13, 40))
     cheek = _pair(p, (38, -6, 80), (17, 15, 30))
     lid = _pair(p, (31, 20, 92), (13, 5, 20))
-    dx = np.sign(p[:, 0]) * (6.0 * corner + 1.5 * cheek)
-    dy = 6.0 * corner + 3.0 * cheek + 1.0 * lid
-    return np.stack([dx, dy, 2.2 * cheek - 3.0 * corner], 1)
+    dx = 0.17 * p[:, 0] * mouth + np.sign(p[:, 0]) * (2.0 * corner + 1.5 * cheek)
+    dy = 5.5 * corner + 3.0 * cheek + 1.0 * lid + 0.6 * mouth
+    return np.stack([dx, dy, 2.4 * cheek - 3.0 * corner - 0.8 * mouth], 1)
 
 
 def _pout(p: Array) -> Array:
@@ -115,7 +118,7 @@ def _lid_motion(p: Array, *, close_upper: float, close_lower: float) -> Array:
 
 
 def _blink(p: Array) -> Array:
-    return _lid_motion(p, close_upper=1.0, close_lower=0.6)
+    return _lid_motion(p, close_upper=1.08, close_lower=0.6)
 
 
 def _squint(p: Array) -> Array:

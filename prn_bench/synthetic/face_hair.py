@@ -5,23 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.synthetic.face_grid import CHEEK, FRONT, hairline, smoothstep
+
 Array = NDArray[np.float64]
 
 THICKNESS_MM = 5.0
-EDGE_MM = 9.0
-#: Height of the hairline (mm) at columns of the half grid: forehead, temple, sideburn, ear, nape.
-_COLUMNS = [0, 14, 26, 34, 40, 45, 48, 50, 53, 60, 65, 68, 71, 74]
-_HEIGHTS = [93, 92, 90, 82, 66, 44, 20, 8, 42, 44, 12, -22, -38, -42]
+EDGE_MM = 8.0
 
 
-def hair_cover(half: Array) -> Array:
+def hair_cover(half: Array, *, edge_mm: float = EDGE_MM) -> Array:
     """(rows, columns) share of hair at each place of the half grid, 0 to 1."""
-    from scipy.interpolate import PchipInterpolator
-
-    line = PchipInterpolator(_COLUMNS, _HEIGHTS)(np.arange(half.shape[1]))
-    t = np.clip((half[..., 1] - line) / EDGE_MM + 0.5, 0, 1)
-    rows = np.arange(half.shape[0])[:, None]
-    return np.asarray(t * t * (3 - 2 * t) * (rows > 10))
+    columns = np.arange(half.shape[1])
+    # Coarser columns at the temples need a softer edge.
+    edge = edge_mm * (1 + 0.8 * smoothstep((columns - FRONT) / 6) * (columns < CHEEK))
+    return smoothstep((half[..., 1] - hairline()) / edge + 0.5)
 
 
 def strands(half: Array) -> Array:
@@ -38,7 +35,7 @@ def strands(half: Array) -> Array:
 
 def grow_hair(half: Array) -> Array:
     """Lift the scalp by the thickness of short hair."""
-    cover = hair_cover(half)
+    cover = hair_cover(half, edge_mm=2.2 * EDGE_MM)
     centre = np.array([0.0, 40.0, 5.0])
     outward = half - centre
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)

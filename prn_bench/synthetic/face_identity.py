@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 N_IDENTITY = 40
+N_NAMED = 32
+WAVE_MM = 0.45
 UM_PER_MM = 1000.0
 
 
@@ -50,17 +52,18 @@ def _traits(p: Array) -> Iterator[Array]:
 def _head_traits(p: Array) -> Iterator[Array]:
     x, y, z = p.T
     below = _ramp((20 - y) / 80)
-    yield _move(0.030 * x, 0.022 * y, 0.024 * z)  # size
-    yield _move(0.045 * x, 0 * y, 0 * z)  # width
-    yield _move(0 * x, 0.040 * (y - 20), 0 * z)  # height
-    yield _move(0 * x, 0 * y, 0.035 * (z - 20))  # depth
-    yield _move(0.06 * x * below * (y > -200), 0 * y, 0 * z)  # jaw width
+    yield _move(0.020 * x, 0.020 * y, 0.020 * z)  # size
+    yield _move(0.030 * x, 0 * y, 0 * z)  # width
+    yield _move(0 * x, 0.028 * (y - 20), 0 * z)  # height
+    yield _move(0 * x, 0 * y, 0.028 * (z - 20))  # depth
+    yield _move(0.045 * x * below, 0 * y, 0 * z)  # jaw width
     yield _move(0 * x, -4.0 * _ramp((-45 - y) / 35) * _ramp((y + 135) / 40), 0 * z)  # chin length
     yield _move(0 * x, 0 * y, 3.0 * _at(p, (0, -72, 90), (24, 20, 40)))  # chin forward
     yield _move(0 * x, 0 * y, 3.0 * _at(p, (0, 90, 95), (70, 32, 60)))  # forehead slope
     yield _move(0 * x, 0 * y, 1.6 * _pair(p, (22, 45, 98), (24, 10, 25)))  # brow ridge
-    yield _move(2.4 * _side(p, (58, 2, 55), (22, 20, 34)), 0 * y, 1.4 * _pair(p, (46, 2, 70), (18, 16, 22)))
-    yield _move(2.0 * _side(p, (48, -28, 60), (20, 24, 30)), 0 * y, 2.0 * _pair(p, (40, -25, 75), (18, 20, 25)))
+    bone, flesh = _pair(p, (46, 2, 70), (18, 16, 22)), _pair(p, (40, -25, 75), (18, 20, 25))
+    yield _move(2.0 * _side(p, (58, 2, 55), (22, 20, 34)), 0 * y, 1.2 * bone)  # cheekbones
+    yield _move(1.8 * _side(p, (48, -28, 60), (20, 24, 30)), 0 * y, 1.8 * flesh)  # cheeks
     yield _move(0.08 * x * _ramp((-75 - y) / 40), 0 * y, 0.06 * z * _ramp((-85 - y) / 40))  # neck
     ear = _pair(p, (80, 8, 0), (16, 38, 30)) * _ramp((np.abs(x) - 70) / 8)
     yield _move(1.8 * ear * np.sign(x), 0.07 * ear * (y - 8), -1.5 * ear)  # ear size
@@ -108,18 +111,19 @@ def _asymmetries(p: Array) -> Iterator[Array]:
 
 
 def _waves(p: Array) -> Iterator[Array]:
-    """Smooth random modes for what has no name; symmetric, of 6 to 12 cm wavelength."""
+    """Smooth random modes for what has no name; symmetric, of 12 to 22 cm wavelength."""
     rng = np.random.default_rng(20180611)
-    x = np.abs(p[:, 0])
-    for _ in range(N_IDENTITY - 32):
-        waves = np.zeros_like(p)
-        for axis in range(3):
+    x, y, z = p.T
+    for _ in range(N_IDENTITY - N_NAMED):
+        parts = [np.zeros(len(p)) for _ in range(3)]
+        for axis in (0, 1, 2):
             for _ in range(3):
-                k = rng.normal(size=3) * 2 * np.pi / rng.uniform(90, 160)
+                k = 2 * np.pi * rng.normal(size=3) / rng.uniform(120, 220)
                 phase = rng.uniform(0, 2 * np.pi)
-                waves[:, axis] += np.cos(k[0] * x + k[1] * p[:, 1] + k[2] * p[:, 2] + phase)
-        waves[:, 0] *= np.tanh(p[:, 0] / 25)
-        yield 0.55 * waves
+                # Odd in x for the sideways part and even for the others: both halves move alike.
+                across = np.sin(k[0] * x) if axis == 0 else np.cos(k[0] * x)
+                parts[axis] += across * np.cos(k[1] * y + k[2] * z + phase)
+        yield WAVE_MM * _move(*parts)
 
 
 def _move(dx: Array, dy: Array, dz: Array) -> Array:

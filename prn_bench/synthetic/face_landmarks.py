@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, mirror,
+    CHEEK, EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lip_borders, mirror,
 )  # fmt: skip
 from prn_bench.synthetic.face_hair import hair_cover
 from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
-from prn_bench.synthetic.face_surface import lip_borders
 
 Array = NDArray[np.float64]
 
@@ -101,7 +100,7 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
     column = np.abs(np.arange(len(mean)) % N_COLUMNS - HALF)
     scalp = mirror(hair_cover(mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]), flip=False).ravel() > 0.5
     ears = (column >= FIRST) & (column <= LAST) & (np.abs(y - CENTRE_Y) < HALF_HEIGHT)
-    neck = (row < ROWS["jaw"] - 2) | ((column > 54) & (y < -25)) | ((column > LAST) & ~scalp)
+    neck = (row < ROWS["jaw"] - 2) | ((column > CHEEK) & (y < -25)) | ((column > LAST) & ~scalp)
     face = ~(scalp | ears | neck) & (column < FIRST + 1)
     front = face & (z > 50)
     return {

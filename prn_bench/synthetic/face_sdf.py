@@ -43,13 +43,13 @@ def _skull(p: Array) -> Array:
 def _neck(p: Array) -> Array:
     column = capsule(p, (0, -30, -16), (0, -190, -22), 50, 54)
     nape = capsule(p, (0, 0, -42), (0, -190, -44), 34, 44)
-    muscle = capsule(p, (56, -30, -8), (12, -165, 32), 8, 8)
+    muscle = capsule(p, (50, -38, -12), (12, -165, 30), 8, 8)
     return _soft_min(_soft_min(column, nape, 18), muscle, 12)
 
 
 def _jaw(p: Array, d: Array) -> Array:
     q = _blunt(p)
-    d = _soft_min(d, capsule(p, (48, -42, 16), (16, -75, 84), 10, 9), 14)
+    d = _soft_min(d, capsule(q, (48, -42, 16), (16, -75, 84), 10, 9), 14)
     d = _soft_min(d, ellipsoid(p, (46, -20, 30), (14, 36, 28)), 14)
     d = _soft_min(d, ellipsoid(q, (5, -73, 87), (15, 13, 17)), 12)
     return _soft_min(d, ellipsoid(p, (0, -40, 78), (31, 25, 33)), 14)
@@ -57,15 +57,15 @@ def _jaw(p: Array, d: Array) -> Array:
 
 def _cheeks(p: Array, d: Array) -> Array:
     d = _soft_min(d, ellipsoid(p, (46, 2, 67), (19, 14, 18)), 14)
-    d = _soft_min(d, capsule(p, (54, 4, 56), (64, 8, 22), 9, 6), 12)
+    d = _soft_min(d, capsule(p, (52, 4, 54), (60, 8, 22), 9, 6), 16)
     return _soft_min(d, ellipsoid(p, (34, -14, 78), (18, 20, 17)), 14)
 
 
 def _sockets(p: Array, d: Array) -> Array:
     hollow = ellipsoid(p, (28, 28, 108), (19, 12, 16))
     d = _soft_max(d, -hollow, 12)
-    brow = capsule(_blunt(p), (10, 47, 100), (45, 48, 83), 7.5, 6)
-    d = _soft_min(d, brow, 14)
+    brow = capsule(_blunt(p), (8, 46, 97), (47, 49, 78), 9, 8)
+    d = _soft_min(d, brow, 18)
     lid = np.linalg.norm(p - EYE_CENTRE, axis=1) - LID_RADIUS
     return _soft_min(d, lid, 3)
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from prn_bench.synthetic import face_sdf
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_ROWS, ROWS, Rays, lid_curves, mirror, mouth_line,
-    rays, smoothstep,
+    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_ROWS, ROWS, Rays, lid_curves, lip_borders, mirror,
+    mouth_line, rays, smoothstep,
 )  # fmt: skip
 from prn_bench.synthetic.face_ear import grow_ears
 from prn_bench.synthetic.face_hair import grow_hair
@@ -60,15 +60,6 @@ def shape_lips(half: Array) -> Array:
     return out
 
 
-def lip_borders(x: Array) -> tuple[Array, Array]:
-    """Heights of the upper and the lower edge of the red of the lips at x."""
-    t = np.clip(np.abs(x) / MOUTH_CORNER, 0, 1)
-    fade = np.sqrt(np.maximum(1 - t**2.2, 0))
-    peak = 1.0 * np.exp(-(((np.abs(x) - 5.5) / 4) ** 2)) - 0.9 * np.exp(-((x / 2.8) ** 2))
-    line = mouth_line(x)
-    return line + (6.6 * (1 - 0.45 * t) + peak) * fade, line - 9.2 * fade * (1 - 0.12 * t)
-
-
 def lip_relief(x: Array, y: Array) -> Array:
     """Millimetres to add to z around the mouth."""
     line = mouth_line(x)
@@ -81,7 +72,7 @@ def lip_relief(x: Array, y: Array) -> Array:
     philtrum = smoothstep((y + 34) / 4) * smoothstep((-18 - y) / 5)
     groove = 0.6 * np.exp(-(((x - 5.5) / 2.4) ** 2)) - 1.1 * np.exp(-((x / 3.0) ** 2))
     sulcus = -2.0 * np.exp(-(((y + 57) / 5) ** 2) - (x / 20) ** 2)
-    corner = -1.8 * np.exp(-(((x - 26.5) / 4) ** 2) - ((y + 41) / 4) ** 2)
+    corner = -1.3 * np.exp(-(((x - 26.5) / 5) ** 2) - ((y + 41) / 5) ** 2)
     return lift + groove * philtrum + sulcus + corner
 
 
@@ -134,7 +125,7 @@ def fold_mouth(half: Array) -> Array:
     low, up = ROWS["lip_low"], ROWS["lip_up"]
     p = out[low + 1 : up]
     t = np.clip(p[..., 0] / MOUTH_CORNER, 0, 1)
-    deep = np.sqrt(np.maximum(1 - t**2, 0))
+    deep = np.sqrt(np.maximum(1 - t**2, 0)) * (p[..., 2] > 40)
     side = np.linspace(-1, 1, up - low + 1)[1:-1, None]
     p[..., 2] -= deep * (16 - 9 * side**4)
     p[..., 1] += deep * 6 * np.sign(side) * np.abs(side) ** 0.5

@@ -1,0 +1,120 @@
+"""What an HDF5 file must not hold: links, objects, loops, foreign filters, impossible sizes.
+
+Used by :mod:`prn_bench.store` on every file before anything is read from it.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prn_bench.errors import BenchError
+
+if TYPE_CHECKING:
+    import h5py
+
+SIGNATURE, VERSION_1 = b"GCOL", b"\x01"
+SCAN_BYTES = 1 << 26  # of the file: all of a sparse prediction file, the metadata of a larger one
+HEADER = struct.Struct("<HH4xQ")  # index, references, size
+PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds
+SQUEEZE = 256  # real arrays never compress that well, planted zeros do
+KNOWN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # HDF5's own and LZF, which h5py brings
+
+
+def broken_heap(path: str | Path) -> int | None:
+    """Where the first heap with impossible object sizes starts in the file, or None.
+
+    HDF5 (2.0 and older) walks the objects of a global heap, where texts of variable length live,
+    by their declared sizes and without a checksum. A size of zero, which is what a zero-filled
+    block of an interrupted download leaves, makes it walk for ever, and no exception stops that.
+
+    Parameters
+    ----------
+    path : path
+        Only its first 64 MiB are searched.
+    """
+    if not Path(path).stat().st_size:
+        return None
+    with (
+        open(path, "rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        start = data.find(SIGNATURE + VERSION_1, 0, SCAN_BYTES)
+        while start >= 0:
+            if not _is_sound(data, start):
+                return start
+            start = data.find(SIGNATURE + VERSION_1, start + 1, SCAN_BYTES)
+    return None
+
+
+def _is_sound(data: mmap.mmap, start: int) -> bool:
+    (size,) = struct.unpack("<Q", data[start + 8 : start + 16].ljust(8, b"\0"))
+    if not HEADER.size <= size <= len(data) - start:
+        return False
+    place, end = start + 16, start + size
+    while place + HEADER.size <= end:
+        index, _, n_bytes = HEADER.unpack(data[place : place + HEADER.size])
+        # free space (index 0) counts its own header, an object does not and is padded to 8 bytes
+        step = n_bytes if index == 0 else HEADER.size + -(-n_bytes // 8) * 8
+        if not 0 < step <= end - place:
+            return False
+        place += step
+    return True
+
+
+def refuse_unsafe(file: h5py.File, path: Path) -> None:
+    """Refuse what reads other files, never ends, needs foreign code or takes all memory.
+
+    Raises
+    ------
+    BenchError
+        ``foreign-link``, ``object-array``, ``unknown-filter``, ``implausible-size``.
+    """
+    import h5py
+
+    groups, seen = [file], {h5py.h5o.get_info(file.id).addr}
+    while groups:
+        group = groups.pop()
+        for name in group:
+            where = f"{group.name.rstrip('/')}/{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise refused(f"{where} is a link to another place", "foreign-link", path)
+            node = group[name]
+            address = h5py.h5o.get_info(node.id).addr
+            if address in seen:
+                raise refused(f"{where} is a second name, or a loop", "foreign-link", path)
+            seen.add(address)
+            if isinstance(node, h5py.Group):
+                groups.append(node)
+            else:
+                _refuse_array(node, where, path)
+
+
+def _refuse_array(node: h5py.Dataset | h5py.Datatype, where: str, path: Path) -> None:
+    import h5py
+
+    if not isinstance(node, h5py.Dataset) or node.shape is None:
+        raise refused(f"{where} is no array", "object-array", path)
+    if node.external or node.is_virtual:
+        raise refused(f"{where} keeps its data elsewhere", "foreign-link", path)
+    vlen = h5py.check_vlen_dtype(node.dtype)
+    text = h5py.check_string_dtype(node.dtype) is not None
+    if node.dtype.kind in "OV" and not (text or (vlen is not None and vlen.kind in "ui")):
+        raise refused(f"{where} holds objects or records", "object-array", path)
+    plan = node.id.get_create_plist()
+    if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= KNOWN_FILTERS:
+        raise refused(f"{where} is packed with a filter of its own", "unknown-filter", path)
+    shapes = [node.shape, node.chunks or ()]
+    n_bytes = max(math.prod(shape) for shape in shapes) * node.dtype.itemsize
+    if n_bytes > max(PLAIN_BYTES, SQUEEZE * path.stat().st_size):
+        message = f"{where} declares {n_bytes} bytes, more than the file can hold"
+        raise refused(message, "implausible-size", path)
+
+
+def refused(what: str, code: str, path: str | Path) -> BenchError:
+    """The error for a file that is more than plain data."""
+    remedy = "Ask its author for a file that holds its own, plain data."
+    return BenchError(what, code=code, where=path, remedy=remedy)
