@@ -118,7 +118,9 @@ def numbers(fields: Mapping[str, NDArray], name: str, size: int, where: str) -> 
         )
     flat = values.reshape(-1).astype(np.float64)
     if not np.isfinite(flat).all():
-        raise BenchError(f"field {name} holds values that are not finite", code="not-finite", where=where)
+        raise BenchError(
+            f"field {name} holds values that are not finite", code="not-finite", where=where
+        )
     return flat
 
 
@@ -127,7 +129,9 @@ def wide_angle_findings(fit: Fit, where: str) -> tuple[Finding, ...]:
     pitch, yaw, roll = fit.pose_deg
     if abs(yaw) <= 90 and max(abs(pitch), abs(roll)) <= WIDE_ANGLE_DEG:
         return ()
-    message = f"wide or unwrapped angles kept: pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} deg"
+    message = (
+        f"wide or unwrapped angles kept: pitch {pitch:.1f}, yaw {yaw:.1f}, roll {roll:.1f} deg"
+    )
     remedy = "Protocols say what they do with yaw beyond 90 (`over_90`)."
     return (Finding("warning", "wide-angle", where, message, remedy),)
 

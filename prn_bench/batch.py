@@ -78,7 +78,9 @@ def process(task: BuildTask, files: list[SampleFiles]) -> Rows:
     """Turn some candidates into finished rows; what cannot be read becomes a finding."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # one thread per worker, and sums in one order whatever the job count
+    with threadpool_limits(
+        1
+    ):  # one thread per worker, and sums in one order whatever the job count
         model = None if task.face_model is None else cached_face_model(task.face_model)
         samples, findings = _read_all(task, files)
         return _finish(task, model, samples, findings)
@@ -90,9 +92,7 @@ def cached_face_model(path: Path) -> FaceModel:
     return load_face_model(path)
 
 
-def _read_all(
-    task: BuildTask, files: list[SampleFiles]
-) -> tuple[list[RawSample], list[Finding]]:
+def _read_all(task: BuildTask, files: list[SampleFiles]) -> tuple[list[RawSample], list[Finding]]:
     samples, findings = [], []
     for sample in files:
         try:
@@ -160,9 +160,7 @@ def _finish(
     )
 
 
-def _annotation_columns(
-    samples: list[RawSample], model: FaceModel | None
-) -> dict[str, NDArray]:
+def _annotation_columns(samples: list[RawSample], model: FaceModel | None) -> dict[str, NDArray]:
     fits = [sample.annotation.fit for sample in samples]
     columns: dict[str, NDArray] = {
         "sample_id": np.array([s.files.sample_id for s in samples], object),
@@ -176,12 +174,10 @@ def _annotation_columns(
     }
     points = _landmarks(samples, columns, model)
     box = np.round(geometry.landmark_box(points), BOX_DIGITS)
-    return columns | {
-        "landmarks": points.astype(np.float32),
-        "landmarks_visible": np.isfinite(points).all(-1),
-        "box": box,
-        "crop": geometry.crop_from_box(box),
-    }
+    columns["landmarks"] = points.astype(np.float32)
+    columns["landmarks_visible"] = np.asarray(np.isfinite(points).all(-1))
+    columns["box"], columns["crop"] = box, geometry.crop_from_box(box)
+    return columns
 
 
 def _landmarks(
@@ -242,9 +238,7 @@ def _in_range(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _range_finding(sample: RawSample, values: NDArray[np.float32]) -> Finding:
-    message = (
-        f"its position map leaves the range of the file: {values.min():.0f} to {values.max():.0f} px"
-    )
+    message = f"its position map leaves the range of the file: {values.min():.0f} to {values.max():.0f} px"
     remedy = "The fit is implausible for its landmarks; look at the sample."
     return Finding("error", "map-range", sample.files.sample_id, message, remedy)
 

@@ -160,9 +160,8 @@ def _read_npy(folder: ModelFolder) -> _Basis:
         for path in map(folder.need, ("u_shp.npy", "u_exp.npy", "w_shp_sim.npy", "w_exp_sim.npy"))
     )
     path = folder.need("keypoints_sim.npy")
-    basis = _basis(
-        "BFM 2009 (3DDFA's npy files)", (mean, offset), identity, expression, folder.root
-    )
+    name = "BFM 2009 (3DDFA's npy files)"
+    basis = _basis(name, (mean, offset), identity, expression, folder.root)
     return replace(basis, landmark_vertices=bfm_uv.flat_landmarks(sniff.read_npy(path), path))
 
 
@@ -172,10 +171,11 @@ def _read_npz(folder: ModelFolder) -> _Basis:
     mean, identity, expression = (_rows(raw, key, path) for key in ("u", "w_shp", "w_exp"))
     name = f"BFM 2009 (first {identity.shape[2]} + {expression.shape[2]} components)"
     basis = _basis(name, (mean,), identity, expression, path)
-    if (path := folder.find(LANDMARK_NPZ)) is None:  # type: ignore[assignment]
+    if not folder.find(LANDMARK_NPZ):
         return basis
+    path = folder.need(LANDMARK_NPZ)
     table = sniff.read_npz(path, ["mu", "W", "We"])
-    parts = [np.asarray(table[key], np.float64) for key in ("mu", "W", "We")]
+    parts = [np.asarray(part, np.float64) for part in table.values()]
     if any(len(part) != 3 * N_LANDMARKS for part in parts):
         raise BenchError("the landmark basis has the wrong shape", code="wrong-shape", where=path)
     shaped = [part.reshape(N_LANDMARKS, 3, *part.shape[1:]) for part in parts]
@@ -236,6 +236,8 @@ def _choose(folder: ModelFolder) -> Callable[[ModelFolder], _Basis]:
     if not present:
         raise files.nothing(folder.root, folder, _expected())
     main = folder.need(present[0].main)
+    if sniff.kind_of(main).code is not None:
+        raise sniff.wrong_kind(main, main, code="", expected="a Basel Face Model file")
     if present[0].read is _read_2009:
         raise files.raw_bfm(main)
     missing = [" or ".join(names) for names in present[0].beside if not folder.find(*names)]

@@ -84,6 +84,7 @@ class ModelFolder:
         self.root = root
         self.files: dict[str, Path] = {}
         for place, folders, names in os.walk(root):
+            folders.sort()
             if len(Path(place).relative_to(root).parts) >= MAX_DEPTH - 1:
                 folders.clear()
             for name in sorted(names):
@@ -171,8 +172,7 @@ def read_fields(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
     names = matfile.list_mat(path, where)
     for struct_name in ("model_info", "model"):
         if struct_name in names:
-            inside = matfile.read_struct(path, where, struct_name)
-            found |= {field: inside[field] for field in fields if field in inside}
+            found |= matfile.read_struct(path, where, struct_name, fields, strict=False)
     return found | matfile.read_mat(path, where, [field for field in fields if field in names])
 
 

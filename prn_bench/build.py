@@ -113,7 +113,9 @@ def build(
     audit = Audit(found=len(files), findings=list(companions.findings))
     audit.findings += _count_note(recipe.card, len(files), limit)
     size_px = model.uv_layout.operator.size_px if model else 0
-    with DatasetWriter(out, map_size_px=size_px, stored_offsets=companions.stored_offsets) as writer:
+    with DatasetWriter(
+        out, map_size_px=size_px, stored_offsets=companions.stored_offsets
+    ) as writer:
         residuals = _write_batches(writer, task, files, companions, audit, jobs, progress)
         if not audit.read + audit.warned:
             raise _nothing_read(source, audit)
@@ -141,7 +143,9 @@ def _count_note(card: Card, n_found: int, limit: int | None) -> list[Finding]:
     if limit is not None or n_found in card.expected_samples:
         return []
     whole = " or ".join(f"{n:,}" for n in card.expected_samples)
-    return [Finding("note", "incomplete-set", "", f"{n_found:,} samples; the whole set has {whole}")]
+    return [
+        Finding("note", "incomplete-set", "", f"{n_found:,} samples; the whole set has {whole}")
+    ]
 
 
 def _nothing_read(source: RawSource, audit: Audit) -> BenchError:
@@ -177,9 +181,7 @@ def _write_batches(
     return residuals
 
 
-def run_batches(
-    task: BuildTask, batches: list[list[SampleFiles]], jobs: int
-) -> Iterator[Rows]:
+def run_batches(task: BuildTask, batches: list[list[SampleFiles]], jobs: int) -> Iterator[Rows]:
     """Process batches in order, in this process or in workers, a bounded number ahead of the writer."""
     if jobs == 1:
         yield from (process(task, batch) for batch in batches)

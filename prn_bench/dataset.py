@@ -147,13 +147,11 @@ def open_dataset(path: str | Path) -> Dataset:
     return Dataset(path)
 
 
-def row_digest(
-    image: bytes | NDArray[np.uint8] | None, codes: NDArray[np.uint16] | None
-) -> bytes:
+def row_digest(image: bytes | NDArray[np.uint8] | None, codes: NDArray[np.uint16] | None) -> bytes:
     """sha256 of one sample's pixels: its encoded image and its position map in little-endian uint16."""
     digest = hashlib.sha256()
     if image is not None:
-        digest.update(image)
+        digest.update(image if isinstance(image, bytes) else image.tobytes())
     if codes is not None:
         digest.update(np.ascontiguousarray(codes, "<u2").data)
     return digest.digest()

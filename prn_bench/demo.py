@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +112,7 @@ def noisy_predictions(dataset: Dataset) -> NDArray[np.float64]:
 def _bins(dataset: Dataset) -> NDArray[np.intp]:
     chosen = protocol(HEADLINE)
     yaw = dataset.read("yaw_deg/fitted")
-    return yaw_bins(yaw, chosen.bin_edges, closed=chosen.closed, over_90=chosen.over_90)
+    return yaw_bins(yaw, edges=chosen.bin_edges, closed=chosen.closed, over_90=chosen.over_90)
 
 
 def _built(root: Path, name: str, jobs: int) -> Dataset:
@@ -123,9 +122,7 @@ def _built(root: Path, name: str, jobs: int) -> Dataset:
     return open_dataset(out)
 
 
-def _scored(
-    root: Path, name: str, points: NDArray[np.float64], dataset: Dataset
-) -> list[Result]:
+def _scored(root: Path, name: str, points: NDArray[np.float64], dataset: Dataset) -> list[Result]:
     path = root / f"{name}.predictions.h5"
     write_predictions(
         path, dataset.sample_ids, frame="image", landmarks=points, method={"name": name}
@@ -161,7 +158,9 @@ def _write_report(
         "One face seen from further and further aside. Green: the 68 landmarks, projected from the fit."
     )
     rows = list(range(SHEET_SAMPLES))
-    page.picture(gallery.sample_sheet(datasets["300w-lp"], rows), "Crops with landmarks", kind="jpeg")
+    page.picture(
+        gallery.sample_sheet(datasets["300w-lp"], rows), "Crops with landmarks", kind="jpeg"
+    )
     page.picture(
         gallery.map_sheet(datasets["300w-lp"], rows),
         "Their position maps: x, y, z of each face point in the crop as red, green, blue",
@@ -177,10 +176,9 @@ def _write_report(
     )
     for name, group in results.items():
         page.table([name, "mean of bins", "mean of images", "median", "n"], _rows(group))
-    stream = io.BytesIO()
-    plots.ced_figure([group[0] for group in results.values()], out=stream)
-    page.picture(stream.getvalue(), "Cumulative error distribution of both methods")
-    (root / "ced.png").write_bytes(stream.getvalue())
+    plots.ced_figure([group[0] for group in results.values()], out=root / "ced.png")
+    caption = "Cumulative error distribution of both methods"
+    page.picture((root / "ced.png").read_bytes(), caption)
     page.heading("Test pictures")
     sheet = gallery.sample_sheet(test, rows, predicted=methods["noisy"][rows])
     page.picture(sheet, "Reference (green) and the noisy method (red)", kind="jpeg")

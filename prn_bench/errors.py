@@ -67,9 +67,7 @@ def _rebuild(
     found: str | None,
     remedy: str | None,
 ) -> BenchError:
-    return BenchError(
-        what, code=code, where=where, expected=expected, found=found, remedy=remedy
-    )
+    return BenchError(what, code=code, where=where, expected=expected, found=found, remedy=remedy)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,9 +244,9 @@ def region_weights(
     -------
     (n, n) uint8
     """
-    main = np.take_along_axis(
-        operator.vertices, operator.weights.argmax(-1)[..., None], axis=-1
-    )[..., 0]
+    main = np.take_along_axis(operator.vertices, operator.weights.argmax(-1)[..., None], axis=-1)[
+        ..., 0
+    ]
     weights = np.where(features[main], 4, 3).astype(np.uint8)
     weights[~face_mask] = 0
     weights[landmark_pixels[:, 0], landmark_pixels[:, 1]] = 16
@@ -276,7 +277,7 @@ def _arrays(model: FaceModel) -> dict[str, NDArray]:
     return {key: value for key, value in arrays.items() if value is not None}
 
 
-def _from_arrays(arrays: dict[str, NDArray], attributes: dict) -> FaceModel:
+def _from_arrays(arrays: dict[str, NDArray], attributes: dict[str, Any]) -> FaceModel:
     operator = UVOperator(
         arrays["uv/vertices"],
         arrays["uv/weights"],
@@ -291,13 +292,16 @@ def _from_arrays(arrays: dict[str, NDArray], attributes: dict) -> FaceModel:
         arrays.get("uv/face_mask"),
         arrays.get("uv/region_weights"),
     )
-    basis = LandmarkBasis(*(arrays[f"landmark/{key}"] for key in ("mean", "identity", "expression")))
+    basis = LandmarkBasis(
+        *(arrays[f"landmark/{key}"] for key in ("mean", "identity", "expression"))
+    )
     regions = {key[7:]: arrays[key] for key in arrays if key.startswith("region/")}
-    texts = {key: attributes[key] for key in ("name", "topology", "units", "licence", "citation")}
+    texts: dict[str, Any] = {key: attributes[key] for key in ("name", "topology", "units", "licence", "citation")}
+    parts: dict[str, Any] = {key: arrays[key] for key in _DENSE}
+    parts |= {key: arrays.get(key) for key in _OPTIONAL}
     return FaceModel(
         **texts,
-        **{key: arrays[key] for key in _DENSE},
-        **{key: arrays.get(key) for key in _OPTIONAL},
+        **parts,
         landmark_vertices=arrays["landmark/vertices"],
         landmark_basis=basis,
         uv_layout=layout,

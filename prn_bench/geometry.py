@@ -86,9 +86,7 @@ def landmark_box(points: NDArray[np.floating]) -> Array:
     return np.concatenate([np.nanmin(xy, -2), np.nanmax(xy, -2)], -1).astype(np.float64)
 
 
-def crop_from_box(
-    box: Array, *, factor: float = CROP_FACTOR, size_px: int = CROP_SIZE_PX
-) -> Array:
+def crop_from_box(box: Array, *, factor: float = CROP_FACTOR, size_px: int = CROP_SIZE_PX) -> Array:
     """Similarity from the image frame to a square crop around a box, as PRNet crops (api.py).
 
     Parameters
@@ -175,7 +173,9 @@ def similarity_fit(
     """
     source, target = np.asarray(predicted, np.float64), np.asarray(reference, np.float64)
     if source.shape != target.shape or source.ndim != 2:
-        raise ValueError(f"point sets must have one shape (n, d), got {source.shape}, {target.shape}")
+        raise ValueError(
+            f"point sets must have one shape (n, d), got {source.shape}, {target.shape}"
+        )
     mean_s, mean_t = source.mean(0), target.mean(0)
     source, target = source - mean_s, target - mean_t
     spread = (source**2).sum()

@@ -40,9 +40,7 @@ Fields = dict[str, NDArray | None]
 Value = NDArray | Fields | None  # None: a kind that is not read (text, cells, ...)
 
 
-def read_mat(
-    source: bytes | Path, where: str, fields: Sequence[str] | None = None
-) -> dict[str, NDArray]:
+def read_mat(source: bytes | Path, where: str, fields: Names = None) -> dict[str, NDArray]:
     """Numeric arrays of a MATLAB file.
 
     Parameters
@@ -70,13 +68,13 @@ def read_mat(
 
 
 def read_struct(
-    source: bytes | Path, where: str, name: str, fields: Sequence[str] | None = None
+    source: bytes | Path, where: str, name: str, fields: Names = None, *, strict: bool = True
 ) -> dict[str, NDArray]:
-    """Numeric fields of a 1 x 1 struct variable; parameters and errors as :func:`read_mat`."""
+    """Numeric fields of a 1 x 1 struct variable, as :func:`read_mat`; ``strict``: all of them."""
     found = _read(source, where, [name], fields).get(name)
     if not isinstance(found, dict):
         raise _missing(where, [name], list(list_mat(source, where)), "struct")
-    return _numeric({**found}, where, fields)
+    return _numeric({**found}, where, fields if strict else None)
 
 
 def list_mat(source: bytes | Path, where: str) -> dict[str, tuple[int, ...]]:

@@ -110,7 +110,8 @@ def _curve(result: Result, limit: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _label(result: Result, *, mixed: bool) -> str:
     unit = " %" if result.protocol.unit == "percent" else " px"
-    text = f"{result.method['name']}: {result.summary.mean_of_images:.3f}{unit}"
+    name = str(result.method["name"]).replace("$", r"\$")  # no formula
+    text = f"{' ' * name.startswith('_')}{name}: {result.summary.mean_of_images:.3f}{unit}"
     if result.summary.n_missing:
         text += f" ({result.summary.n_missing} missing)"
     return f"{text}, {result.protocol.id}" if mixed else text

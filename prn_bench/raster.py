@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANDIDATES_PER_PASS = 4_000_000  # bounds the memory of one pass to a few hundred MB
-EDGE_TOLERANCE = 1e-9  # in barycentric units: a pixel on a shared edge belongs to a triangle, not to none
+EDGE_TOLERANCE = (
+    1e-9  # in barycentric units: a pixel on a shared edge belongs to a triangle, not to none
+)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 A recipe is a folder with ``card.toml`` (facts for people) and ``recipe.py`` with three functions:
 ``find(source) -> list[SampleFiles]``, ``read(source, sample) -> Annotation`` and
 ``companions(source, samples) -> Companions``. A ``synthetic.py`` beside them may offer
-``write(folder, model, n_samples, *, seed)``: raw data in the same layout, made from a face model. Recipes are found through the entry-point group
-``prn_bench.recipes``: an entry names such a folder's package, or a package of such folders. A path to a
-``recipe.py`` works as well.
+``write(folder, model, n_samples, *, seed)``: raw data in the same layout, made from a face model.
+
+Recipes are found through the entry-point group ``prn_bench.recipes``: an entry names such a folder's
+package, or a package of such folders. A path to a ``recipe.py`` works as well.
 """
 
 from __future__ import annotations

@@ -157,12 +157,7 @@ def save(result: Result, folder: str | Path) -> tuple[Path, Path]:
 
 
 def load_result(path: str | Path) -> Result:
-    """Read a result and check that its samples give its summary.
-
-    Parameters
-    ----------
-    path : path
-        ``KEY.json``, or ``KEY.csv.gz`` beside it.
+    """Read ``KEY.json``, and check that the samples in ``KEY.csv.gz`` beside it give its summary.
 
     Raises
     ------
@@ -182,7 +177,7 @@ def load_result(path: str | Path) -> Result:
             protocol,
             samples.summarize(protocol),
             samples,
-            dict(table["method"]),
+            {"name": table["method"]["name"], **table["method"]},
             dict(table["dataset"]),
             str(table["reference_digest"]),
             table["predictions_sha256"],
@@ -192,7 +187,7 @@ def load_result(path: str | Path) -> Result:
         expected = {"protocol_hash": protocol.hash, "summary": result.summary.as_dict()}
         expected["samples_sha256"] = hashlib.sha256(content).hexdigest()
         found = {name: table[name] for name in expected}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from None
     for name, value in expected.items():
         if not _same(value, found[name]):
@@ -218,7 +213,7 @@ def _refuse_other(result: Result, path: Path) -> None:
             where=path,
             expected=str(mine),
             found=str(other),
-            remedy="Write into another folder, or rename the method.",
+            remedy="Write into another folder.",
         )
 
 

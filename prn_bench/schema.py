@@ -41,7 +41,9 @@ COLUMNS: dict[str, Column] = {
     "position_map": Column((3, -1, -1), "uint16", False, "crop frame, fixed point"),
     "landmarks": Column((68, 3), "float32", True, "image frame, NaN where unknown", 3),
     "landmarks_visible": Column((68,), "bool", True, "True where the annotation gives the point"),
-    "pose_deg": Column((3,), "float64", True, "pitch, yaw, roll of the fit, as stored, not wrapped"),
+    "pose_deg": Column(
+        (3,), "float64", True, "pitch, yaw, roll of the fit, as stored, not wrapped"
+    ),
     "crop": Column((3, 3), "float64", True, "image x, y to crop x, y; its scale also maps z"),
     "image_size": Column((2,), "int32", True, "height, width of the original image"),
     "box": Column((4,), "float64", True, "left, top, right, bottom of the landmarks, image frame"),

@@ -206,7 +206,10 @@ def _load_numpy(source: io.BytesIO | Path, where: Path, fields: Sequence[str]) -
         raise BenchError(
             f"the archive lacks an array ({error.args[0]})", code="missing-field", where=where
         ) from None
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (  # what a damaged header or archive brings up in NumPy
+        *(OSError, ValueError, EOFError, MemoryError, TypeError, SyntaxError, OverflowError),
+        *(RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+    ) as error:
         raise BenchError(
             f"the NumPy file is damaged ({error})",
             code="damaged-npy",

@@ -118,19 +118,19 @@ def build_operator(
     ValueError
         For UV coordinates outside [0, 1] or triangles that name no vertex.
     """
-    uv = np.asarray(uv, np.float64)
-    if not (np.isfinite(uv).all() and uv.min() >= 0 and uv.max() <= 1):
+    coordinates = np.asarray(uv, np.float64)
+    if not (np.isfinite(coordinates).all() and coordinates.min() >= 0 and coordinates.max() <= 1):
         raise ValueError("UV coordinates must lie in [0, 1]")
     if triangles.min() < 0 or triangles.max() >= len(uv):
         raise ValueError(f"triangle indices must lie in 0..{len(uv) - 1}")
-    pixels = uv_to_pixel(uv, size_px)
+    pixels = uv_to_pixel(coordinates, size_px)
     coverage = rasterize(pixels, triangles, (size_px, size_px))
     vertices = triangles[np.maximum(coverage.triangle, 0)].astype(np.int32)
     weights = coverage.weights.copy()
     empty = ~coverage.covered
     vertices[empty] = _nearest_vertex(pixels, empty)[:, None]
     weights[empty] = (1.0, 0.0, 0.0)
-    return UVOperator(vertices, weights, coverage.covered, len(uv), uv)
+    return UVOperator(vertices, weights, coverage.covered, len(uv), coordinates)
 
 
 def uv_to_pixel(uv: NDArray[np.floating], size_px: int = UV_SIZE_PX) -> NDArray[np.float64]:

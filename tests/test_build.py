@@ -157,7 +157,11 @@ def test_real_data_builds(real_data, tmp_path):
     for name, raw, n in (("aflw2000-3d", "aflw2000_3d", 60), ("300w-lp", "300w_lp", 27)):
         reports = [
             build(
-                find_recipe(name), real_data / raw, tmp_path / f"{name}{jobs}.h5", face_model=model, jobs=jobs
+                find_recipe(name),
+                real_data / raw,
+                tmp_path / f"{name}{jobs}.h5",
+                face_model=model,
+                jobs=jobs,
             )
             for jobs in (1, 2)
         ]

@@ -22,7 +22,11 @@ def path(datasets):
 def checksum(dataset, row):
     """A number that depends on every byte of one sample."""
     sample = dataset[row]
-    return float(sample["position_map"].sum()) + int(sample["image"].sum()) + hash(sample["sample_id"]) % 1
+    return (
+        float(sample["position_map"].sum())
+        + int(sample["image"].sum())
+        + hash(sample["sample_id"]) % 1
+    )
 
 
 def test_a_sample_has_everything(path):

@@ -84,7 +84,9 @@ def test_affine_round_trip_and_composition(seed):
     once = geometry.apply_affine(outer, geometry.apply_affine(inner, points))
     both = geometry.compose_affine(outer, inner)
     np.testing.assert_allclose(geometry.apply_affine(both, points), once, atol=1e-8)
-    back = geometry.apply_affine(geometry.invert_affine(outer), geometry.apply_affine(outer, points))
+    back = geometry.apply_affine(
+        geometry.invert_affine(outer), geometry.apply_affine(outer, points)
+    )
     np.testing.assert_allclose(back, points, atol=1e-9)
 
 

@@ -70,7 +70,7 @@ class TestEveryRecipe:
         assert open_dataset(datasets[name]).attributes["origin"] == "synthetic"
 
     def test_landmarks_lie_on_the_position_map(self, name, datasets):
-        """The map read at the landmark pixels is the landmark, in the crop, to the pixel grid of the map."""
+        """The map read at the landmark pixels is the landmark in the crop, to a map pixel."""
         dataset = open_dataset(datasets[name])
         pixels = dataset.read("uv/landmark_pixels")
         maps = dataset.position_maps()
@@ -110,7 +110,12 @@ class TestEveryRecipe:
 
     @pytest.mark.parametrize(
         ("damage", "code"),
-        [("lfs", "git-lfs-pointer"), ("html", "html-page"), ("cut", "truncated"), ("gone", "no-annotation")],
+        [
+            ("lfs", "git-lfs-pointer"),
+            ("html", "html-page"),
+            ("cut", "truncated"),
+            ("gone", "no-annotation"),
+        ],
     )
     def test_one_bad_annotation_loses_nothing_else(self, name, world, tmp_path, damage, code):
         """It is quarantined with its reason; the others are built."""
@@ -123,7 +128,9 @@ class TestEveryRecipe:
             "cut": victim.read_bytes()[:700],
         }
         victim.write_bytes(content[damage]) if damage in content else victim.unlink()
-        report = build(find_recipe(name), raw, tmp_path / "d.h5", with_images=False, **_model(name, world))
+        report = build(
+            find_recipe(name), raw, tmp_path / "d.h5", with_images=False, **_model(name, world)
+        )
         assert (report.n_samples, report.audit.quarantined) == (11, 1)
         finding = next(f for f in report.audit.findings if f.level == "error")
         assert finding.code == code
@@ -255,7 +262,9 @@ def test_a_strangers_recipe_works_by_path(world, tmp_path):
     folder.mkdir()
     shutil.copy(source.__file__, folder / "recipe.py")
     card = find_recipe("aflw2000-3d").path.with_name("card.toml").read_text("utf-8")
-    (folder / "card.toml").write_text(card.replace('name = "aflw2000-3d"', 'name = "mine"'), "utf-8")
+    (folder / "card.toml").write_text(
+        card.replace('name = "aflw2000-3d"', 'name = "mine"'), "utf-8"
+    )
     report = build(
         find_recipe(str(folder / "recipe.py")),
         world / "raw-aflw2000-3d",

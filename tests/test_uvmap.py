@@ -16,7 +16,10 @@ def operator():
     uv = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     corner = (np.arange(8)[:, None] * 9 + np.arange(8)).reshape(-1)
     triangles = np.concatenate(
-        [np.stack([corner, corner + 1, corner + 9], 1), np.stack([corner + 1, corner + 10, corner + 9], 1)]
+        [
+            np.stack([corner, corner + 1, corner + 9], 1),
+            np.stack([corner + 1, corner + 10, corner + 9], 1),
+        ]
     )
     return uvmap.build_operator(uv, triangles, size_px=33)
 

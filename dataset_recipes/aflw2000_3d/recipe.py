@@ -36,7 +36,9 @@ FOLDERS = ("AFLW2000", "AFLW-2000-3D")
 def find(source: RawSource) -> list[SampleFiles]:
     """Every image or .mat of the set, paired by name; folders other than the images' are passed over."""
     names = [name for name in source.names if PurePosixPath(name).parent.name in FOLDERS]
-    return pair_members(names or [n for n in source.names if PurePosixPath(n).name.startswith("image")])
+    return pair_members(
+        names or [n for n in source.names if PurePosixPath(n).name.startswith("image")]
+    )
 
 
 def read(source: RawSource, sample: SampleFiles) -> Annotation:
@@ -94,9 +96,7 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     return Companions(columns, offsets, tuple(findings))
 
 
-def _order(
-    source: RawSource, members: dict[str, str], samples: Sequence[SampleFiles]
-) -> list[str]:
+def _order(source: RawSource, members: dict[str, str], samples: Sequence[SampleFiles]) -> list[str]:
     if "names.txt" in members:
         return source.read(members["names.txt"]).decode("utf-8", "replace").split()
     return sorted(sample.sample_id for sample in samples)

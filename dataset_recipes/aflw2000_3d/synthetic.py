@@ -14,7 +14,11 @@ from prn_bench.landmarks import to_aflw21
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
 
-YAW_SHARES = (0.656, 0.1915, 0.1525)  # of the bins to 30, 60 and 90 degrees: 1312, 383, 305 of 2,000
+YAW_SHARES = (
+    0.656,
+    0.1915,
+    0.1525,
+)  # of the bins to 30, 60 and 90 degrees: 1312, 383, 305 of 2,000
 BIN_DEG = 30.0
 LABEL_NOISE_PX = 2.0  # of the re-annotation
 YAW_NOISE_DEG = 3.0  # between the fitted and the labelled yaw

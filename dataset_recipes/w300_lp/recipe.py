@@ -36,7 +36,12 @@ def find(source: RawSource) -> list[SampleFiles]:
     inside = []
     for name in source.names:
         parents = PurePosixPath(name).parts[:-1]
-        if parents and parents[-1] in FOLDERS and "landmarks" not in parents and "Code" not in parents:
+        if (
+            parents
+            and parents[-1] in FOLDERS
+            and "landmarks" not in parents
+            and "Code" not in parents
+        ):
             inside.append(name)
     return pair_members(inside, with_folder=True)
 

@@ -80,7 +80,11 @@ def _write_face(
 
 
 def _write_sample(
-    stem: Path, picture: NDArray[np.uint8], fit: Fit, stale: NDArray[np.float64], rng: np.random.Generator
+    stem: Path,
+    picture: NDArray[np.uint8],
+    fit: Fit,
+    stale: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> None:
     stem.parent.mkdir(exist_ok=True)
     image = Image.fromarray(np.ascontiguousarray(picture))
@@ -117,7 +121,7 @@ def fit_flip(model: FaceModel, fit: Fit) -> Fit:
     values = np.linalg.lstsq(rows, wanted, rcond=None)[0] * sigma
     identity = np.pad(values[:n_identity], (0, N_IDENTITY - n_identity))
     expression = np.pad(values[n_identity:], (0, N_EXPRESSION - n_expression))
-    return Fit(np.float32(pose).astype(np.float64), identity, expression)
+    return Fit(pose.astype(np.float32).astype(np.float64), identity, expression)
 
 
 def _sigma(values: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -30,7 +30,9 @@ def recipes(
         tables.print_json([asdict(card) | {"found": found.get(card.name, [])} for card in cards])
         return
     for card in cards:
-        places = [f"{place['path']}: {place['samples']:,} samples" for place in found.get(card.name, [])]
+        places = [
+            f"{place['path']}: {place['samples']:,} samples" for place in found.get(card.name, [])
+        ]
         tables.print_pairs(
             {
                 card.name: f"{card.title}, {' or '.join(f'{n:,}' for n in card.expected_samples)} images",
@@ -77,12 +79,15 @@ def show_face_model(path: Path) -> dict[str, object]:
     model = load_face_model(path)
     layout, basis = model.uv_layout, model.landmark_basis
     weights = layout.region_weights
-    mask = "none in the source" if layout.face_mask is None else f"{layout.face_mask.sum():,} pixels"
+    mask = (
+        "none in the source" if layout.face_mask is None else f"{layout.face_mask.sum():,} pixels"
+    )
     return {
         "face model": f"{model.name} ({model.topology})",
         "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB",
         "vertices": f"{model.n_vertices:,}, units {model.units}",
-        "triangles": f"{len(model.triangles):,} and {len(model.uv_triangles) - len(model.triangles)} for UV",
+        "triangles": f"{len(model.triangles):,}, and "
+        f"{len(model.uv_triangles) - len(model.triangles)} more for UV",
         "components": "{}+{} dense, ".format(*model.n_components)
         + f"{basis.identity.shape[2]}+{basis.expression.shape[2]} at the 68 landmarks",
         "UV layout": f"{layout.name}, {layout.operator.covered.sum():,} pixels covered",

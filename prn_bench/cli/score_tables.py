@@ -52,15 +52,16 @@ def _family(protocol: Protocol) -> str:
 def _print_family(family: str, labels: tuple[str, ...], results: Sequence[Result]) -> None:
     first = results[0]
     rows = [_row(result) for result in results]
-    columns = [family, *labels, "of bins", "of images", "median", "n"]
+    short = [label.replace(" ", "").replace("inf", "..") for label in labels]
+    columns = ["variant", *short, "bins", "images", "median", "n"]
     unit = "%" if first.protocol.unit == "percent" else "px"
     title = f"{first.method.get('name', 'predictions')} on {first.dataset.get('title', 'dataset')}"
     tables.print_table(
-        f"{title}: NME in {unit}",
+        f"{title}: {family}, NME in {unit}",
         columns,
         rows,
         right=columns[1:],
-        caption="* the headline of that protocol; of bins, of images: means over them",
+        caption="bins, images: mean of the bin means, mean of all images; *: that protocol's headline",
     )
     _print_choices(results)
     _print_notes(results)
@@ -127,5 +128,7 @@ def _print_notes(results: Sequence[Result]) -> None:
     expected = first.protocol.expected_samples
     in_dataset = first.dataset.get("n_samples")
     if expected and in_dataset is not None and in_dataset != expected:
-        print(f"A SUBSET: {in_dataset:,} of {expected:,} samples. Not comparable with published figures.")
+        print(
+            f"A SUBSET: {in_dataset:,} of {expected:,} samples. Not comparable with published figures."
+        )
     tables.print_findings(list(dict.fromkeys(f for result in results for f in result.findings)))

@@ -11,6 +11,8 @@ from prn_bench.cli import score_tables, tables
 from prn_bench.cli.data import Json, Out
 
 if TYPE_CHECKING:
+    from prn_bench.dataset import Dataset
+    from prn_bench.predictions import Predictions
     from prn_bench.protocol import Protocol
     from prn_bench.results import Result
 
@@ -126,7 +128,7 @@ def demo(
 
 
 def score_all(
-    predictions: object, dataset: object, patterns: list[str] | None
+    predictions: Predictions, dataset: Dataset, patterns: list[str] | None
 ) -> tuple[list[Result], list[tuple[str, str]]]:
     """Results, and the protocols of a pattern that this data cannot answer, each with the reason.
 
@@ -146,22 +148,41 @@ def score_all(
     return results, left_out
 
 
+#: What is scored when no protocol is named: the figures that papers report.
+DEFAULTS = {
+    "aflw2000-3d": (
+        "aflw2000/68/2d@3ddfa-fit",
+        "aflw2000/68/2d@3ddfa-aflw",
+        "aflw2000/68/3d@z-mean",
+    ),
+}
 #: Faults that mean «this data has no answer under this protocol», as opposed to bad data.
 CANNOT_ANSWER = ("dataset-lacks", "predictions-lack", "2d-predictions")
 
 
 def chosen_protocols(
-    predictions: object, dataset: object, patterns: list[str] | None
+    predictions: Predictions, dataset: Dataset, patterns: list[str] | None
 ) -> list[tuple[Protocol, bool]]:
     """The protocols to use, each with whether it was named outright."""
-    from prn_bench.evaluate import default_protocols
     from prn_bench.protocol import match_protocols
 
-    if not patterns:
-        return [(protocol, False) for protocol in default_protocols(predictions, dataset)]
-    chosen = {}
-    for pattern in patterns:
+    recipe = str(dataset.attributes.get("recipe"))
+    chosen: dict[str, tuple[Protocol, bool]] = {}
+    for pattern in patterns or _defaults(recipe):
+        named = bool(patterns) and "*" not in pattern and "?" not in pattern
         for protocol in match_protocols(pattern):
-            named = "*" not in pattern and "?" not in pattern
-            chosen[protocol.id] = (protocol, named or chosen.get(protocol.id, (None, False))[1])
+            if named or protocol.id not in chosen:
+                chosen[protocol.id] = (protocol, named)
     return list(chosen.values())
+
+
+def _defaults(recipe: str) -> tuple[str, ...]:
+    from prn_bench.errors import BenchError
+
+    if recipe not in DEFAULTS:
+        raise BenchError(
+            f"no protocol is the usual one for the dataset {recipe!r}",
+            code="no-default-protocol",
+            remedy="Name one with --protocol (see `prn-bench protocols`).",
+        )
+    return DEFAULTS[recipe]

@@ -43,7 +43,15 @@ def print_table(
     from rich.table import Table
 
     table = Table(
-        title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=caption,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1),
     )
     for name in columns:
         if name in right:
@@ -52,7 +60,9 @@ def print_table(
             table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    console().print(table)
+    out = console()
+    out.print(table)
+    out.print()
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from prn_bench.annotation import Fit
 from prn_bench.build import SYNTHETIC_MARK
 
-HEADER = b"MATLAB 5.0 MAT-file, made by prn-bench".ljust(116)  # SciPy would put the time of day here
+HEADER = b"MATLAB 5.0 MAT-file, made by prn-bench".ljust(
+    116
+)  # SciPy would put the time of day here
 
 
 def mark_synthetic(folder: Path) -> None:
@@ -24,7 +27,7 @@ def write_mat(path: Path, fields: Mapping[str, NDArray]) -> None:
     """A compressed MATLAB v7 file whose bytes depend on its content alone."""
     from scipy.io import savemat
 
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()
     savemat(stream, dict(fields), do_compression=True)
     path.write_bytes(HEADER + stream.getvalue()[len(HEADER) :])
 

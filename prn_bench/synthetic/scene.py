@@ -42,9 +42,7 @@ def random_person(rng: np.random.Generator, model: FaceModel) -> Person:
     return Person(sample_identity(rng, 1, model)[0], vary_albedo(rng, model))
 
 
-def random_shot(
-    rng: np.random.Generator, model: FaceModel, person: Person, yaw_deg: float
-) -> Shot:
+def random_shot(rng: np.random.Generator, model: FaceModel, person: Person, yaw_deg: float) -> Shot:
     """A picture of a person at a yaw, with random pitch, roll, place, size, expression and light."""
     pitch, roll = np.radians(rng.normal(0, (10, 8)))
     focal = rng.uniform(*FACE_PX) / FACE_HEIGHT_UM

@@ -1,0 +1,407 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toy_bfm as toys
+
+from prn_bench.bfm import read_face_model
+from prn_bench.bfm_files import Facts, ModelFolder
+from prn_bench.bfm_uv import read_uv
+from prn_bench.errors import BenchError
+from prn_bench.facemodel import FaceModel, load_face_model, save_face_model
+from prn_bench.geometry import apply_affine, pose_affine
+from prn_bench.matfile import read_mat
+from prn_bench.uvmap import uv_to_pixel
+
+REAL = os.environ.get("PRN_BENCH_REAL_DATA")
+needs_real = pytest.mark.skipif(REAL is None, reason="PRN_BENCH_REAL_DATA is not set")
+
+
+@pytest.fixture(scope="module")
+def toy() -> toys.Toy:
+    """One known model for all layouts."""
+    return toys.make_toy()
+
+
+@pytest.fixture(scope="module")
+def real() -> FaceModel:
+    """The real 53,215-vertex model with the truncated dense basis."""
+    return read_face_model(f"{REAL}/bfm")
+
+
+def refusal(path: Path) -> BenchError:
+    """The BenchError that reading this raises."""
+    with pytest.raises(BenchError) as error:
+        read_face_model(path)
+    return error.value
+
+
+def check_is_toy(model: FaceModel, toy: toys.Toy) -> None:
+    """The model holds the toy's arrays, indices from 0, triangles turned outwards."""
+    assert np.allclose(model.mean, toy.mean, rtol=1e-6)
+    assert np.array_equal(model.identity_basis, toy.identity)
+    assert np.array_equal(model.expression_basis, toy.expression)
+    assert model.mean.dtype == model.identity_basis.dtype == np.float32
+    assert np.array_equal(model.triangles, toy.triangles[:, ::-1])
+    assert np.array_equal(model.landmark_vertices, toy.landmarks)
+    assert np.array_equal(model.uv_layout.operator.uv, toy.uv)
+    for column, name in enumerate(("nose", "eyes", "mouth")):
+        assert np.array_equal(model.regions[name], toy.segments[:, column] > 0)
+    assert model.topology == f"bfm-{toys.N}"
+
+
+@pytest.mark.parametrize("layout", toys.LAYOUTS)
+def test_all_layouts_give_one_model(tmp_path: Path, toy: toys.Toy, layout: str) -> None:
+    """Whatever the distribution, the same numbers come out, and the mouth is filled for UV."""
+    toys.LAYOUTS[layout](tmp_path, toy)
+    model = read_face_model(tmp_path)
+    check_is_toy(model, toy)
+    filled = model.uv_triangles[len(model.triangles) :]
+    if layout == "face3d":
+        assert np.array_equal(filled, toy.mouth)
+    assert len(filled) == len(toy.mouth) == 6
+    assert "mouth not filled" not in model.name
+    expected = toy.identity[toy.landmarks].astype(np.float64)
+    assert np.array_equal(model.landmark_basis.identity[..., :4], expected)
+    if layout not in ("npy", "npz"):
+        assert model.identity_sigma.tolist() == [0, 1, 2, 3]
+        assert model.expression_sigma.tolist() == [0, 1, 2]
+
+
+def test_exp_pca_gives_its_basis_but_not_its_mean(tmp_path: Path, toy: toys.Toy) -> None:
+    """The expression mean of Exp_Pca.bin stays out, and its name and citation come in."""
+    toys.write_2009_bin(tmp_path, toy)
+    model = read_face_model(tmp_path)
+    check_is_toy(model, toys.without_offset(toy))
+    assert "Exp_Pca.bin" in model.name
+    assert "Guo" in model.citation
+    assert model.expression_sigma.tolist() == [0, 1, 2]
+
+
+def test_3ddfa_expressions_are_preferred(tmp_path: Path, toy: toys.Toy) -> None:
+    """The datasets' expression coefficients belong to them, not to Exp_Pca.bin."""
+    toys.write_2009_bin(tmp_path, toy)
+    toys.write_expression(tmp_path / "Model_Exp.mat", toy)
+    check_is_toy(read_face_model(tmp_path), toy)
+
+
+def test_landmark_basis_may_have_more_components(tmp_path: Path, toy: toys.Toy) -> None:
+    """The 68-point npz gives two more components of each kind than the dense one."""
+    toys.write_npz(tmp_path, toy)
+    model = read_face_model(tmp_path)
+    assert model.n_components == (4, 3)
+    assert model.landmark_basis.identity.shape == (68, 3, 6)
+    assert model.landmark_basis.expression.shape == (68, 3, 5)
+
+
+def test_files_may_lie_deeper_and_in_other_case(tmp_path: Path, toy: toys.Toy) -> None:
+    """Folders in the folder are looked at, and names in any case are found."""
+    toys.write_matlab(tmp_path, toy)
+    (tmp_path / "Code").mkdir()
+    shutil.move(tmp_path / "model_info.mat", tmp_path / "Code" / "Model_Info.mat")
+    (tmp_path / "BFM_UV.mat").rename(tmp_path / "bfm_uv.mat")
+    check_is_toy(read_face_model(tmp_path), toy)
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("face3d", "BFM.mat"), ("2009", "01_MorphableModel.mat"), ("matlab", "Model_Shape.mat")],
+)
+def test_a_main_file_may_be_named(tmp_path: Path, toy: toys.Toy, layout: str, name: str) -> None:
+    """Its content tells the layout, whatever the file is called."""
+    toys.LAYOUTS[layout](tmp_path, toy)
+    check_is_toy(read_face_model((tmp_path / name).rename(tmp_path / "renamed.mat")), toy)
+
+
+def test_a_read_model_survives_its_file(tmp_path: Path, toy: toys.Toy) -> None:
+    """What was read can be saved and loaded, with the same digest."""
+    toys.write_face3d(tmp_path, toy)
+    model = read_face_model(tmp_path)
+    save_face_model(model, tmp_path / "fm.h5")
+    assert load_face_model(tmp_path / "fm.h5").model_id == model.model_id
+
+
+def test_mouth_may_be_missing(tmp_path: Path, toy: toys.Toy) -> None:
+    """Without mouth triangles the UV map has its hole, and the name says so."""
+    toys.write_matlab(tmp_path, toy)
+    (tmp_path / "BFM_info.mat").unlink()
+    model = read_face_model(tmp_path)
+    assert len(model.uv_triangles) == len(model.triangles)
+    assert model.name.endswith("mouth not filled")
+
+
+def write_mask(folder: Path, mask: np.ndarray) -> None:
+    """PRNet's face mask as a grey PNG."""
+    from PIL import Image
+
+    Image.fromarray(mask.astype(np.uint8) * 255).save(folder / "uv_face_mask.png")
+
+
+def test_mask_and_weights(tmp_path: Path, toy: toys.Toy) -> None:
+    """PNG and pixel list give one mask; weights are 16, 4, 3, 0 with 68 landmarks."""
+    toys.write_matlab(tmp_path, toy)
+    assert read_face_model(tmp_path).uv_layout.region_weights is None
+    mask = np.zeros((256, 256), bool)
+    mask[20:220, 10:246] = True
+    np.savetxt(tmp_path / "face_ind.txt", np.flatnonzero(mask))
+    layout = read_face_model(tmp_path).uv_layout
+    write_mask(tmp_path, mask)
+    model = read_face_model(tmp_path)
+    assert np.array_equal(layout.face_mask, mask)
+    assert np.array_equal(model.uv_layout.face_mask, mask)
+    weights = model.uv_layout.region_weights
+    assert sorted(np.unique(weights)) == [0, 3, 4, 16]
+    assert (weights == 16).sum() == 68
+    pixel = np.rint(uv_to_pixel(toy.uv)).astype(int)
+    assert np.array_equal(model.regions["face"], mask[pixel[:, 1], pixel[:, 0]])
+    write_mask(tmp_path, mask[:128])
+    assert refusal(tmp_path).code == "wrong-shape"
+
+
+def test_uv_landmarks_are_checked(tmp_path: Path, toy: toys.Toy) -> None:
+    """x first, y second: the right file is taken, a swapped and a shifted one are refused."""
+    toys.write_matlab(tmp_path, toy)
+    x, y = np.rint(uv_to_pixel(toy.uv)[toy.landmarks]).T
+    expected = read_face_model(tmp_path).uv_layout.landmark_pixels
+    assert np.array_equal(expected, np.stack([y, x], 1))
+    for points, code in (
+        ((x, y), None),
+        ((y, x), "uv-landmarks-swapped"),
+        ((x + 3, y), "uv-landmarks-elsewhere"),
+        ((x[:21], y[:21]), "wrong-shape"),
+        ((x - 0.5, y), "not-a-table"),
+    ):
+        np.savetxt(tmp_path / "uv_kpt_ind.txt", points)
+        if code is None:
+            found = read_face_model(tmp_path).uv_layout.landmark_pixels
+            assert np.array_equal(found, expected)
+        else:
+            assert refusal(tmp_path).code == code
+
+
+def test_raw_bfm_is_named(tmp_path: Path, toy: toys.Toy) -> None:
+    """Alone, or under the name BFM.mat, the raw model gets its own message with what to add."""
+    toys.save_mat(tmp_path / "01_MorphableModel.mat", toys.raw_bfm(toy))
+    for path in (tmp_path, tmp_path / "01_MorphableModel.mat"):
+        error = refusal(path)
+        assert error.code == "raw-bfm-instead-of-bfm-mat"
+        for word in ("01_MorphableModel.mat", "model_info.mat", "Exp_Pca.bin", "face-model FOLDER"):
+            assert word in str(error)
+    (tmp_path / "01_MorphableModel.mat").rename(tmp_path / "BFM.mat")
+    assert refusal(tmp_path).code == "raw-bfm-instead-of-bfm-mat"
+    assert refusal(tmp_path / "BFM.mat").code == "raw-bfm-instead-of-bfm-mat"
+
+
+def test_bfm_2017_is_named(tmp_path: Path) -> None:
+    """The newer models have another topology."""
+    path = tmp_path / "model2017-1_face12_nomouth.h5"
+    path.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 100)
+    assert refusal(tmp_path).code == "bfm-2017-not-supported"
+    assert refusal(path).code == "bfm-2017-not-supported"
+
+
+def test_pointers_and_pages_are_named(tmp_path: Path, toy: toys.Toy) -> None:
+    """A wrong download of any file of a layout is named with the file."""
+    toys.write_npy(tmp_path, toy)
+    for name in ("model_info.mat", "BFM_UV.mat", "w_shp_sim.npy", "keypoints_sim.npy"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid 1\n")
+        error = refusal(tmp_path)
+        assert error.code == "git-lfs-pointer"
+        assert str(error).startswith(str(tmp_path / name))
+        (tmp_path / name).write_bytes(content)
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    (pages / "01_MorphableModel.mat").write_bytes(b"<!DOCTYPE html><html>")
+    assert refusal(pages).code == "html-page"
+    assert refusal(pages / "01_MorphableModel.mat").code == "html-page"
+
+
+def test_nothing_recognised_lists_the_layouts(tmp_path: Path) -> None:
+    """One message says what was looked for; a missing path has its own."""
+    (tmp_path / "notes.txt").write_text("hello")
+    error = refusal(tmp_path)
+    assert error.code == "no-face-model-files"
+    for word in ("Model_Shape.mat + Model_Exp.mat", "BFM.mat", "w_shp_sim.npy", "1 other files"):
+        assert word in str(error)
+    assert refusal(tmp_path / "notes.txt").code == "no-face-model-files"
+    assert refusal(tmp_path / "none").code == "no-such-path"
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "code"),
+    [
+        ("matlab", "BFM_UV.mat", "no-uv-coordinates"),
+        ("matlab", "Model_Exp.mat", "face-model-incomplete"),
+        ("npy", "u_exp.npy", "face-model-incomplete"),
+        ("npy", "model_info.mat", "face-model-incomplete"),
+        ("2009", "Model_Expression.mat", "raw-bfm-instead-of-bfm-mat"),
+    ],
+)
+def test_a_missing_companion_is_named(
+    tmp_path: Path, toy: toys.Toy, layout: str, name: str, code: str
+) -> None:
+    """The message names the file to add."""
+    toys.LAYOUTS[layout](tmp_path, toy)
+    (tmp_path / name).unlink()
+    error = refusal(tmp_path)
+    assert error.code == code
+    assert name.replace("Model_Expression", "Model_Exp") in str(error)
+
+
+def test_other_meshes_are_named(tmp_path: Path, toy: toys.Toy) -> None:
+    """A companion of a known other mesh is called by its name."""
+    toys.write_matlab(tmp_path, toy)
+    (tmp_path / "model_info.mat").unlink()
+    for count, words in ((53490, "the whole BFM 2009"), (38365, "3DDFA-V2"), (5023, "FLAME")):
+        toys.save_mat(tmp_path / "BFM_UV.mat", {"UV": np.zeros((count, 2))})
+        error = refusal(tmp_path)
+        assert error.code == "wrong-vertex-count"
+        assert words in str(error)
+        assert f"{toys.N} vertices" in str(error)
+    bad = {"mu_exp": np.zeros((9, 1)), "w_exp": np.zeros((9, 2))}
+    toys.save_mat(tmp_path / "Model_Exp.mat", bad)
+    assert refusal(tmp_path).code == "wrong-vertex-count"
+
+
+@pytest.mark.parametrize("field", ["tri", "keypoints", "trimIndex"])
+def test_indices_that_count_from_zero_are_refused(
+    tmp_path: Path, toy: toys.Toy, field: str
+) -> None:
+    """A converted file would be shifted twice."""
+    toys.write_matlab(tmp_path, toy)
+    arrays = {"tri": toy.triangles.T, "keypoints": toy.landmarks[None], "trimIndex": toy.trim}
+    values = arrays[field] - arrays[field].min()
+    toys.write_companions(tmp_path, toy, **{field: values})
+    error = refusal(tmp_path)
+    assert error.code == "indices-not-from-one"
+    assert field in str(error)
+
+
+@pytest.mark.parametrize("layout", ["npz", "npy"])
+def test_landmarks_shifted_by_one_are_noticed(tmp_path: Path, toy: toys.Toy, layout: str) -> None:
+    """Landmarks converted twice lie one vertex off: the second source disagrees."""
+    toys.LAYOUTS[layout](tmp_path, toy)
+    toys.write_companions(tmp_path, toy, keypoints=toy.landmarks[None])
+    assert refusal(tmp_path).code == "landmarks-disagree"
+
+
+def test_damaged_parts_are_named(tmp_path: Path, toy: toys.Toy) -> None:
+    """A cut Exp_Pca.bin, keypoints that are no places, values that are not finite."""
+    toys.write_2009_bin(tmp_path, toy)
+    content = (tmp_path / "Exp_Pca.bin").read_bytes()
+    (tmp_path / "Exp_Pca.bin").write_bytes(content[:-4])
+    assert refusal(tmp_path).code == "damaged-exp-pca"
+    other = tmp_path / "npy"
+    other.mkdir()
+    toys.write_npy(other, toy)
+    places = np.load(other / "keypoints_sim.npy")
+    np.save(other / "keypoints_sim.npy", places + 1)
+    assert refusal(other).code == "keypoints-not-flat"
+    np.save(other / "keypoints_sim.npy", places)
+    np.save(other / "u_exp.npy", np.full((3 * toys.N, 1), np.nan, np.float32))
+    assert refusal(other).code == "not-finite"
+    np.save(other / "u_exp.npy", np.zeros(10))
+    assert refusal(other).code == "wrong-shape"
+    np.save(other / "u_exp.npy", np.array([{}], object))
+    assert refusal(other).code == "damaged-npy"
+
+
+def test_whole_uv_coordinates_are_trimmed_and_repaired(tmp_path: Path) -> None:
+    """3DMMasSTN's file serves too: trimmed, with three vertices moved as face3d moves them."""
+    whole = np.random.default_rng(0).uniform(size=(53490, 2))
+    trim = np.delete(np.arange(53490), np.arange(100, 375)).astype(np.int32)
+    toys.save_mat(tmp_path / "BFM_UV.mat", {"UV": whole})
+    facts = Facts(None, None, None, trim, None, None)
+    found = read_uv(ModelFolder(tmp_path), facts, 53215)
+    expected = whole[trim]
+    moved = [10031, 10154, 10279]
+    assert np.array_equal(np.delete(found, moved, 0), np.delete(expected, moved, 0))
+    assert np.allclose(found[10031], (expected[10032] + expected[10157]) / 2)
+
+
+@needs_real
+def test_real_counts(real: FaceModel) -> None:
+    """Vertices, triangles, components, face pixels and loss weights of the real model."""
+    assert real.topology == "bfm-53215"
+    assert real.mean.shape == (53215, 3)
+    assert real.triangles.shape == (105840, 3)
+    assert real.uv_triangles.shape == (105840 + 114, 3)
+    assert real.n_components == (40, 10)
+    assert real.landmark_basis.identity.shape == (68, 3, 199)
+    assert real.landmark_basis.expression.shape == (68, 3, 29)
+    layout = real.uv_layout
+    indices = np.loadtxt(f"{REAL}/bfm/face_ind.txt").astype(int)
+    assert np.array_equal(np.flatnonzero(layout.face_mask), np.sort(indices))
+    values, counts = np.unique(layout.region_weights, return_counts=True)
+    assert values.tolist() == [0, 3, 4, 16]
+    assert counts[0] == 256 * 256 - 43867 == 21669
+    assert counts[3] == 68
+    sizes = {name: int(real.regions[name].sum()) for name in ("nose", "eyes", "mouth")}
+    assert sizes == {"nose": 2245, "eyes": 7182, "mouth": 2460}
+
+
+@needs_real
+def test_real_landmark_pixels_are_rounded_uv(real: FaceModel) -> None:
+    """PRNet's 68 pixels are the landmark vertices' UV points, rounded, and all different."""
+    points = uv_to_pixel(real.uv_layout.operator.uv)[real.landmark_vertices]
+    assert np.array_equal(real.uv_layout.landmark_pixels, np.rint(points[:, ::-1]))
+    assert len({tuple(pixel) for pixel in real.uv_layout.landmark_pixels}) == 68
+
+
+@needs_real
+def test_real_operator_agrees_with_an_independent_one(real: FaceModel) -> None:
+    """On the 43,867 face pixels: the same triangles, and the same UV point to 1e-6 px."""
+    folder = Path(str(REAL)) / "bfm"
+    pixels = np.loadtxt(folder / "face_ind.txt").astype(int)
+    triangles = np.loadtxt(folder / "uv_face_ind_to_org_triangles.txt").astype(int)
+    weights = np.loadtxt(folder / "uv_face_ind_to_org_triweights.txt")
+    operator = real.uv_layout.operator
+    own, own_weights = (a.reshape(-1, 3)[pixels] for a in (operator.vertices, operator.weights))
+    assert np.array_equal(np.sort(own, 1), np.sort(triangles, 1))
+    points = uv_to_pixel(operator.uv)
+    ours, theirs = (
+        np.einsum("nkd,nk->nd", points[t], w) for t, w in ((own, own_weights), (triangles, weights))
+    )
+    assert np.abs(ours - theirs).max() < 1e-6
+    on_mesh = [
+        np.einsum("nkd,nk->nd", real.mean[t].astype(np.float64), w)
+        for t, w in ((own, own_weights), (triangles, weights))
+    ]
+    assert np.abs(on_mesh[0] - on_mesh[1]).max() < 1e-3  # um
+
+
+def projected(model: FaceModel, path: Path) -> np.ndarray:
+    """(68, 3) landmarks of a raw .mat in the image frame, from its coefficients."""
+    raw = read_mat(path, str(path), ["Shape_Para", "Exp_Para", "Pose_Para"])
+    identity, expression = raw["Shape_Para"].T, raw["Exp_Para"].T
+    points = model.landmarks(identity, expression)[0]
+    return apply_affine(pose_affine(raw["Pose_Para"][0], 450), points)
+
+
+@needs_real
+def test_real_landmark_basis_reproduces_pt3d_68(real: FaceModel) -> None:
+    """On the 60 real images: stored = image + (1, 1, 0), to 1e-3 px."""
+    paths = sorted(Path(f"{REAL}/aflw2000_3d/AFLW2000").glob("*.mat"))
+    assert len(paths) == 60
+    for path in paths:
+        stored = read_mat(path, str(path), ["pt3d_68"])["pt3d_68"].T
+        assert np.abs(projected(real, path) + np.array([1, 1, 0]) - stored).max() < 1e-3
+
+
+@needs_real
+def test_real_fitted_face_through_the_position_map(real: FaceModel) -> None:
+    """A complete real mesh: its landmarks, then the round trip mesh, map, mesh."""
+    folder = Path(f"{REAL}/300w_lp")
+    path = folder / "fitted_face_HELEN_1629243_1_0.mat"
+    fitted = read_mat(path, str(path), ["Fitted_Face"])["Fitted_Face"].T.astype(np.float64)
+    image = np.stack([fitted[:, 0] - 1, 450 - fitted[:, 1], fitted[:, 2]], 1)
+    expected = projected(real, folder / "300W_LP/HELEN/HELEN_1629243_1_0.mat")
+    assert np.abs(image[real.landmark_vertices] - expected).max() < 1e-4
+    operator = real.uv_layout.operator
+    maps = operator.maps_from_vertices(image[:, :, None])
+    error = np.linalg.norm(operator.vertices_from_maps(maps)[0] - image, axis=1)
+    print("round trip, px:", error.mean(), np.percentile(error, 99), error.max())
+    assert error.mean() < 0.1
