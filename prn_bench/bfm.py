@@ -119,10 +119,9 @@ def _read_face3d(folder: ModelFolder) -> _Basis:
     if "model" not in names and "shapePC" in names:
         raise files.raw_bfm(path)
     fields = ["shapeMU", "shapePC", "expMU", "expPC"]
-    raw = matfile.read_struct(path, str(path), "model", fields)
+    raw = matfile.read_struct(path, str(path), "model", fields, ["shapeEV", "expEV"])
     mean, identity, offset, expression = (_rows(raw, key, path) for key in fields)
-    extra = files.read_fields(path, ["shapeEV", "expEV"])
-    sigmas = _sigma(extra, "shapeEV"), _sigma(extra, "expEV")
+    sigmas = _sigma(raw, "shapeEV"), _sigma(raw, "expEV")
     name = "BFM 2009 (face3d's BFM.mat)"
     return _basis(name, (mean, offset), identity, expression, path, sigmas=sigmas)
 
@@ -156,13 +155,13 @@ def _read_2009(folder: ModelFolder) -> _Basis:
 
 def _read_npy(folder: ModelFolder) -> _Basis:
     mean, offset, identity, expression = (
-        files.vertex_rows(sniff.read_npy(path), str(path))
+        files.vertex_rows(sniff.read_npy(path, path), str(path))
         for path in map(folder.need, ("u_shp.npy", "u_exp.npy", "w_shp_sim.npy", "w_exp_sim.npy"))
     )
     path = folder.need("keypoints_sim.npy")
     name = "BFM 2009 (3DDFA's npy files)"
     basis = _basis(name, (mean, offset), identity, expression, folder.root)
-    return replace(basis, landmark_vertices=bfm_uv.flat_landmarks(sniff.read_npy(path), path))
+    return replace(basis, landmark_vertices=bfm_uv.flat_landmarks(sniff.read_npy(path, path), path))
 
 
 def _read_npz(folder: ModelFolder) -> _Basis:

@@ -108,7 +108,7 @@ def incomplete(root: Path, missing: Sequence[str]) -> BenchError:
         f"the face model lacks {', '.join(missing)}",
         code="face-model-incomplete",
         where=root,
-        remedy="Put it into this folder; docs/face-models.md says where it comes from.",
+        remedy="Put it into this folder.",
     )
 
 
@@ -172,7 +172,7 @@ def read_fields(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
     names = matfile.list_mat(path, where)
     for struct_name in ("model_info", "model"):
         if struct_name in names:
-            found |= matfile.read_struct(path, where, struct_name, fields, strict=False)
+            found |= matfile.read_struct(path, where, struct_name, [], fields)
     return found | matfile.read_mat(path, where, [field for field in fields if field in names])
 
 

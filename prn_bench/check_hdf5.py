@@ -1,6 +1,7 @@
 """What an HDF5 file must not hold: links, objects, loops, foreign filters, impossible sizes.
 
-Used by :mod:`prn_bench.store` on every file before anything is read from it.
+Used by :mod:`prn_bench.store`, the only importer of h5py, on every file before anything is read from
+it; here h5py's objects are known by what they can do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import mmap
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from prn_bench.errors import BenchError
 
@@ -73,36 +76,31 @@ def refuse_unsafe(file: h5py.File, path: Path) -> None:
     BenchError
         ``foreign-link``, ``object-array``, ``unknown-filter``, ``implausible-size``.
     """
-    import h5py
-
-    groups, seen = [file], {h5py.h5o.get_info(file.id).addr}
+    groups, seen = [file["/"]], {file["/"]}
     while groups:
         group = groups.pop()
         for name in group:
             where = f"{group.name.rstrip('/')}/{name}"
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            if type(group.get(name, getlink=True)).__name__ != "HardLink":
                 raise refused(f"{where} is a link to another place", "foreign-link", path)
             node = group[name]
-            address = h5py.h5o.get_info(node.id).addr
-            if address in seen:
+            if node in seen:  # nodes are equal when they are the same object of the file
                 raise refused(f"{where} is a second name, or a loop", "foreign-link", path)
-            seen.add(address)
-            if isinstance(node, h5py.Group):
+            seen.add(node)
+            if hasattr(node, "visititems"):
                 groups.append(node)
             else:
                 _refuse_array(node, where, path)
 
 
-def _refuse_array(node: h5py.Dataset | h5py.Datatype, where: str, path: Path) -> None:
-    import h5py
-
-    if not isinstance(node, h5py.Dataset) or node.shape is None:
+def _refuse_array(node: h5py.Dataset, where: str, path: Path) -> None:
+    if getattr(node, "shape", None) is None:  # a named type, or an array without a shape
         raise refused(f"{where} is no array", "object-array", path)
     if node.external or node.is_virtual:
         raise refused(f"{where} keeps its data elsewhere", "foreign-link", path)
-    vlen = h5py.check_vlen_dtype(node.dtype)
-    text = h5py.check_string_dtype(node.dtype) is not None
-    if node.dtype.kind in "OV" and not (text or (vlen is not None and vlen.kind in "ui")):
+    element = (node.dtype.metadata or {}).get("vlen")  # h5py: str, bytes, or the type of its items
+    plain = element in (str, bytes) or (isinstance(element, np.dtype) and element.kind in "ui")
+    if node.dtype.kind in "OV" and not plain:
         raise refused(f"{where} holds objects or records", "object-array", path)
     plan = node.id.get_create_plist()
     if not {plan.get_filter(i)[0] for i in range(plan.get_nfilters())} <= KNOWN_FILTERS:

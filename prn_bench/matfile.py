@@ -68,13 +68,15 @@ def read_mat(source: bytes | Path, where: str, fields: Names = None) -> dict[str
 
 
 def read_struct(
-    source: bytes | Path, where: str, name: str, fields: Names = None, *, strict: bool = True
+    source: bytes | Path, where: str, name: str, fields: Names = None, optional: Sequence[str] = ()
 ) -> dict[str, NDArray]:
-    """Numeric fields of a 1 x 1 struct variable, as :func:`read_mat`; ``strict``: all of them."""
-    found = _read(source, where, [name], fields).get(name)
+    """Numeric fields of a 1 x 1 struct, as :func:`read_mat`; optional ones may be missing."""
+    wanted = None if fields is None else [*fields, *optional]
+    found = _read(source, where, [name], wanted).get(name)
     if not isinstance(found, dict):
         raise _missing(where, [name], list(list_mat(source, where)), "struct")
-    return _numeric({**found}, where, fields if strict else None)
+    required = _numeric({**found}, where, fields)
+    return required | {key: v for key in optional if (v := found.get(key)) is not None}
 
 
 def list_mat(source: bytes | Path, where: str) -> dict[str, tuple[int, ...]]:
@@ -212,8 +214,7 @@ class _Reader:
 
     def _unpack(self, body: memoryview, *, is_wanted: bool = False) -> memoryview | None:
         """The matrix in a compressed element, its checksum held; None for a large unwanted one."""
-        unpacker = zlib.decompressobj()
-        tag = unpacker.decompress(body, 8)
+        tag = zlib.decompressobj().decompress(body[:PEEK_BYTES], 8)
         if len(tag) < 8:
             raise _Damaged("a compressed element without a tag")
         kind, count = self._pair.unpack(tag)
@@ -224,11 +225,12 @@ class _Reader:
         self.unpacked += count
         if self.unpacked > self.limit:
             raise _TooLarge(f"the file unpacks to more than {self.limit >> 20} MiB")
-        whole = unpacker.decompress(unpacker.unconsumed_tail, count or 1)
+        unpacker = zlib.decompressobj()
+        whole = unpacker.decompress(body, 8 + count)
         surplus = unpacker.decompress(unpacker.unconsumed_tail, 1)
-        if len(whole) != count or surplus or not unpacker.eof:
+        if len(whole) != 8 + count or surplus or not unpacker.eof:
             raise _Damaged(f"a compressed element does not unpack to its {count} bytes")
-        return memoryview(whole)
+        return memoryview(whole)[8:]
 
     def _header(self, body: memoryview) -> _Part | None:
         """Class, shape and name of a matrix; None for an empty one and for classes without."""

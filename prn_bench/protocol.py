@@ -49,33 +49,33 @@ _WORDS = {"bin_edges": "increasing degrees >= 0, as 0,30,60,inf", "penalty": "a 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to compute one score. ``docs/protocols.md`` explains each field and its values."""
+    """One way to compute one score."""
 
     id: str
     version: int
     title: str
-    source: str
+    source: str  # paper, or script and commit
     notes: str
-    dataset: str
-    expected_samples: int
+    dataset: str  # recipe of the dataset file
+    expected_samples: int  # of the whole benchmark; 0: any number
     points: int
     dims: int
-    annotation: str
-    reference: Literal["landmarks", "uv-index"]
-    reference_frame: Literal["stored", "image"]
-    z_rule: ZRule
-    normalizer: str
-    normalizer_shape: Literal["reference", "landmarks"]
+    annotation: str  # `original`, or the name of another annotation of the same points
+    reference: Literal["landmarks", "uv-index"]  # uv-index: the map read at the landmark pixels
+    reference_frame: Literal["stored", "image"]  # stored: 1-based, as the published scripts
+    z_rule: ZRule  # metrics.align_depth
+    normalizer: str  # normalizers
+    normalizer_shape: Literal["reference", "landmarks"]  # measured on these points
     yaw_source: str
-    bin_edges: tuple[float, ...]
-    closed: Closed
-    over_90: Over90
+    bin_edges: tuple[float, ...]  # degrees of absolute yaw
+    closed: Closed  # which end of a bin belongs to it
+    over_90: Over90  # subsets.yaw_bins
     subset: Literal["all", "balanced", "balanced-sdrn"]
-    draws: int
+    draws: int  # balanced subsets only
     seed: int
-    aggregate: Aggregate
-    missing: Literal["strict", "penalise", "drop"]
-    penalty: float
+    aggregate: Aggregate  # the headline
+    missing: Literal["strict", "penalise", "drop"]  # refuse, count `penalty`, or leave out
+    penalty: float  # in the unit of the errors
     unit: Literal["percent", "px"]
 
     @property

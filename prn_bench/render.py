@@ -194,8 +194,10 @@ def _shade(
     diffuse = np.maximum(normals @ light, 0)
     # Light from everywhere reaches surfaces that look down a little less than those that look up.
     sky = ambient * (0.85 - 0.15 * normals[:, 1])
-    highlight = gloss * np.maximum(normals @ half, 0) ** GLOSS_EXPONENT
     linear = (np.asarray(colors, np.float64) / 255) ** GAMMA
+    # Dark places (hair, the inside of the mouth) shine less than wet or oily skin.
+    highlight = gloss * np.maximum(normals @ half, 0) ** GLOSS_EXPONENT
+    highlight *= np.minimum(8 * linear.mean(1), 1)
     return linear * (sky + (1 - ambient) * diffuse)[:, None] + highlight[:, None]
 
 

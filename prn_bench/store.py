@@ -274,8 +274,10 @@ def read_attributes(file: h5py.File) -> dict[str, Any]:
 def _plain(value: Any, key: str, path: str) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     value = value.decode() if isinstance(value, bytes) else value
-    texts = isinstance(value, np.ndarray) and all(isinstance(v, str) for v in value.flat)
-    if isinstance(value, str | int | float) or texts or getattr(value, "dtype", "O") != "O":
+    is_array = isinstance(value, np.ndarray)
+    if isinstance(value, str | int | float) or (is_array and value.dtype.kind not in "OV"):
+        return value
+    if is_array and all(isinstance(text, str) for text in value.flat):
         return value
     raise refused(f"attribute {key!r} is neither text nor number", "object-array", path)
 

@@ -403,5 +403,9 @@ def test_real_fitted_face_through_the_position_map(real: FaceModel) -> None:
     operator = real.uv_layout.operator
     maps = operator.maps_from_vertices(image[:, :, None])
     error = np.linalg.norm(operator.vertices_from_maps(maps)[0] - image, axis=1)
-    print("round trip, px:", error.mean(), np.percentile(error, 99), error.max())
-    assert error.mean() < 0.1
+    face = error[real.regions["face"]]
+    # Bilinear reading across the folds of lips and nostrils loses more: at 41 face vertices over 1 px.
+    assert error.mean() < 0.04
+    assert np.percentile(face, 99) < 0.3
+    assert (face > 1).sum() < 50
+    assert error[real.landmark_vertices].mean() < 0.1

@@ -31,7 +31,7 @@ def square(side: float = 100.0) -> np.ndarray:
 def test_a_shift_in_a_known_box() -> None:
     """Every point moved by (3, 4) px in a 100 x 100 box is 5 per cent."""
     reference = square()[..., :2]
-    moved = reference + [3, 4]
+    moved = np.add(reference, [3, 4])
     np.testing.assert_allclose(point_errors(moved, reference), np.full((1, 68), 5.0))
     np.testing.assert_allclose(nme(moved, reference, scale=100), [5.0])
     np.testing.assert_allclose(nme_68(moved, reference), [5.0])
@@ -40,7 +40,7 @@ def test_a_shift_in_a_known_box() -> None:
 def test_depth_counts_in_3d_only() -> None:
     """Half of the points 24 px too near, with (3, 4): 2D ignores it, 3D adds it after centring."""
     reference = square()
-    moved = reference + [3, 4, 0]
+    moved = np.add(reference, [3, 4, 0])
     moved[:, ::2, 2] += 24
     np.testing.assert_allclose(nme_68(moved, reference), [5.0])
     np.testing.assert_allclose(nme_68(moved, reference, dims=3), [13.0])  # z off by 12 each
@@ -75,7 +75,7 @@ def test_z_shift_invariance(seed: int, shift: float, rule: str) -> None:
     """A constant added to all predicted z changes nothing after alignment."""
     predicted, reference = shapes(seed)
     expected = nme_68(predicted, reference, dims=3, z_rule=rule)
-    found = nme_68(predicted + [0, 0, shift], reference, dims=3, z_rule=rule)
+    found = nme_68(np.add(predicted, [0, 0, shift]), reference, dims=3, z_rule=rule)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -83,7 +83,7 @@ def test_z_shift_invariance(seed: int, shift: float, rule: str) -> None:
 def test_raw_z_follows_the_closed_form(shift: float) -> None:
     """Without a z rule a perfect prediction moved by c along z errs by |c| / d."""
     reference = square()
-    found = nme_68(reference + [0, 0, shift], reference, dims=3, z_rule="none")
+    found = nme_68(np.add(reference, [0, 0, shift]), reference, dims=3, z_rule="none")
     np.testing.assert_allclose(found, [abs(shift)], atol=1e-9)
 
 

@@ -17,7 +17,7 @@ def face() -> np.ndarray:
     points[0, 0], points[0, 1] = (0, 0, -60), (30, 40, 60)
     points[0, list(GROUPS["right_eye"])] = (5, 5, 0)
     points[0, list(GROUPS["left_eye"])] = (11, 13, 0)
-    points[0, 36], points[0, 45] = (2, 5, 0), (14, 10, 84)
+    points[0, 36], points[0, 45] = (2, 5, -42), (14, 10, 42)
     return points
 
 

@@ -1,11 +1,14 @@
 import gzip
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prn_bench import sniff
+from prn_bench.errors import BenchError
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:37b1f074\nsize 240875364\n"
 
@@ -58,8 +61,6 @@ def test_text_cut_inside_a_character_is_text() -> None:
 
 def test_npz_is_no_pickle() -> None:
     """A zip written by NumPy is called an archive."""
-    import numpy as np
-
     stream = io.BytesIO()
     np.savez(stream, a=np.zeros(3))
     assert sniff.describe(stream.getvalue()) == "a zip (or npz) archive"
@@ -74,3 +75,63 @@ def test_wrong_kind_names_the_usual_faults_and_the_rest() -> None:
     assert other.code == "not-an-image"
     assert "a.jpg" in str(other)
     assert "found a PDF document" in str(other)
+
+
+def npy_bytes(value: np.ndarray) -> bytes:
+    """What NumPy writes."""
+    stream = io.BytesIO()
+    np.save(stream, value)
+    return stream.getvalue()
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """Code of the BenchError that a call raises."""
+    with pytest.raises(BenchError) as error:
+        call()
+    return error.value.code
+
+
+def test_plain_arrays_are_read(tmp_path: Path) -> None:
+    """The loaders give back what was written."""
+    np.save(tmp_path / "a.npy", np.arange(5))
+    np.savez(tmp_path / "a.npz", a=np.arange(3), b=np.ones(2))
+    np.savetxt(tmp_path / "a.txt", np.eye(2))
+    assert sniff.read_npy(tmp_path / "a.npy", "a").tolist() == [0, 1, 2, 3, 4]
+    assert sniff.read_npy((tmp_path / "a.npy").read_bytes(), "a").size == 5
+    assert sniff.read_npz(tmp_path / "a.npz", ["b"])["b"].tolist() == [1, 1]
+    assert sniff.read_table(tmp_path / "a.txt").tolist() == [[1, 0], [0, 1]]
+    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npz", ["c"])) == "missing-field"
+    assert code_of(lambda: sniff.read_npy(tmp_path / "a.npz", "a")) == "not-an-npy"
+    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npy", ["a"])) == "not-an-npz"
+    assert code_of(lambda: sniff.read_table(tmp_path / "a.npy")) == "not-a-table"
+    assert code_of(lambda: sniff.read_npy(tmp_path / "none.npy", "a")) == "unreadable"
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    """An object array is refused, in .npy and .npz."""
+    value = np.array([{}], object)
+    np.save(tmp_path / "a.npy", value, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", a=value)
+    assert code_of(lambda: sniff.read_npy(tmp_path / "a.npy", "a")) == "damaged-npy"
+    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npz", ["a"])) == "damaged-npy"
+
+
+def test_damaged_arrays_end_in_a_bench_error(tmp_path: Path) -> None:
+    """900 seeded flips and cuts of .npy and .npz: a reading or a BenchError, nothing else."""
+    draw = np.random.default_rng(5)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, a=np.arange(40.0))
+    for trial in range(900):
+        is_npz = trial % 2 == 0
+        data = bytearray(stream.getvalue() if is_npz else npy_bytes(np.arange(40.0)))
+        place = int(draw.integers(len(data) if is_npz else 128))
+        if trial % 3:
+            data[place] = int(draw.integers(256))
+        else:
+            del data[place:]
+        path = tmp_path / ("a.npz" if is_npz else "a.npy")
+        path.write_bytes(data)
+        try:
+            sniff.read_npz(path, ["a"]) if is_npz else sniff.read_npy(path, "a")
+        except BenchError:
+            continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -91,14 +92,17 @@ def _figure(value: float) -> str:
 
 
 def _print_choices(results: Sequence[Result]) -> None:
-    """What all these protocols share, then what each has of its own: together every choice."""
+    """The usual choice of each field, then what each protocol does otherwise: together all of them."""
     said = [_choices(result.protocol) for result in results]
-    common = {k: v for k, v in said[0].items() if all(other.get(k) == v for other in said)}
-    pairs: dict[str, object] = {"all of them" if len(results) > 1 else "choices": _text(common)}
+    names = list(dict.fromkeys(name for choices in said for name in choices))
+    usual = {name: Counter(c[name] for c in said if name in c).most_common(1)[0][0] for name in names}
+    several = len(results) > 1
+    common = {k: v for k, v in usual.items() if all(k in choices for choices in said)}
+    pairs: dict[str, object] = {"unless said" if several else "choices": _text(common)}
     for result, choices in zip(results, said, strict=True):
-        own = {k: v for k, v in choices.items() if k not in common}
+        own = {k: v for k, v in choices.items() if k not in common or v != common[k]}
         name = result.protocol.id.partition("@")[2]
-        pairs[f"  {name}"] = f"{_text(own)}{', ' if own else ''}hash {result.protocol.short_hash}"
+        pairs[f"  {name}"] = _text(own | {"hash": result.protocol.short_hash})
     tables.print_pairs(pairs)
 
 

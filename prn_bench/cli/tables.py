@@ -79,20 +79,28 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     console().print(grid)
 
 
-def print_findings(findings: Sequence[Finding], *, limit: int = 20) -> None:
-    """Findings, worst first; of many of one kind only the first few are written out."""
+def print_findings(findings: Sequence[Finding], *, examples: int = 3) -> None:
+    """Findings, worst first; of many of one code only the first few are written out."""
     from rich.markup import escape
 
     out = console()
-    order = sorted(findings, key=lambda finding: list(LEVEL_STYLE).index(finding.level))
-    for finding in order[:limit]:
-        place = f"{finding.where}: " if finding.where else ""
-        text = f"{finding.level} {finding.code}  {place}{finding.message}"
-        if finding.remedy:
-            text += f"  -> {finding.remedy}"
-        out.print(escape(text), style=LEVEL_STYLE[finding.level])
-    if len(order) > limit:
-        out.print(f"... and {len(order) - limit} more (all of them with --json)")
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.level, finding.code), []).append(finding)
+    for (level, code), group in sorted(groups.items(), key=lambda item: _rank(item[0][0])):
+        style = LEVEL_STYLE[level]
+        for finding in group[:examples]:
+            place = f"{finding.where}: " if finding.where else ""
+            out.print(escape(f"{level} {code}  {place}{finding.message}"), style=style)
+        more = len(group) - examples
+        if more > 0:
+            out.print(f"  ... {more} more {code} (all of them with --json)", style=style)
+        if group[0].remedy:
+            out.print(escape(f"  -> {group[0].remedy}"), style=style)
+
+
+def _rank(level: str) -> int:
+    return list(LEVEL_STYLE).index(level)
 
 
 @contextmanager

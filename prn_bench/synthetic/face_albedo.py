@@ -12,14 +12,14 @@ from prn_bench.synthetic.face_grid import (
     EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, brow_middle,
     lid_curves, lip_borders, mirror, smoothstep,
 )  # fmt: skip
-from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
+from prn_bench.synthetic.face_ear import ear_mask
 from prn_bench.synthetic.face_hair import hair_cover, strands
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 MOUTH_INSIDE = (48, 16, 18)
-SCLERA = (226, 220, 214)
+SCLERA = (208, 202, 196)
 PUPIL = (14, 12, 12)
 IRIS_MM, PUPIL_MM = 5.9, 2.5
 
@@ -102,9 +102,7 @@ def _brows(x: Array, y: Array, z: Array) -> Array:
 def _hair(colour: Array, mean: Array, look: Look) -> Array:
     half = mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]
     cover, sheen = hair_cover(half), 1 + 0.22 * strands(half)
-    columns = np.arange(HALF + 1)
-    ear = (columns >= FIRST) & (columns <= LAST) & (half[..., 1] < CENTRE_Y + HALF_HEIGHT)
-    cover = mirror(np.where(ear, 0, cover), flip=False).ravel()
+    cover = mirror(np.where(ear_mask(half), 0, cover), flip=False).ravel()
     tint = np.asarray(look.hair, float) * mirror(sheen, flip=False).ravel()[:, None]
     return _mix(colour, tint, cover)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from prn_bench.synthetic.face_grid import (
     EYE_INNER, EYE_OUTER, MOUTH_CORNER, N_COLUMNS, ROWS, lid_curves, smoothstep,
 )  # fmt: skip
+from prn_bench.synthetic.face_sdf import EYE_CENTRE, LID_RADIUS
 
 Array = NDArray[np.float64]
 
@@ -112,9 +113,13 @@ def _lid_motion(p: Array, *, close_upper: float, close_lower: float) -> Array:
     meet = lower + 0.15 * (upper - lower)
     above = np.exp(-(((row - ROWS["lid_up"]) / 5.0) ** 2)) * (row >= ROWS["lid_up"])
     below = np.exp(-(((row - ROWS["lid_low"]) / 5.0) ** 2)) * (row <= ROWS["lid_low"])
-    dy = close_upper * (meet - upper) * above + close_lower * (meet - lower) * below
-    dz = 1.2 * close_upper * above * np.clip((upper - lower) / 9, 0, 1)
-    return np.stack([0 * x, dy * front, dz * front], 1)
+    dy = front * (close_upper * (meet - upper) * above + close_lower * (meet - lower) * below)
+    # The upper lid slides over the eyeball, never through it.
+    cx, cy, cz = EYE_CENTRE
+    across = (ax - cx) ** 2 + (y + dy - cy) ** 2
+    lid = cz + np.sqrt(np.maximum((LID_RADIUS + 0.4) ** 2 - across, 0))
+    dz = np.where((dy < 0) & (above > 0.1), np.maximum(lid - z, 0), 0)
+    return np.stack([0 * x, dy, np.minimum(dz, 5.0)], 1)
 
 
 def _blink(p: Array) -> Array:

@@ -129,7 +129,7 @@ def lid_curves(x: Array) -> tuple[Array, Array]:
 def mouth_line(x: Array) -> Array:
     """Height of the line between the lips at x (mm)."""
     bow = 0.5 * np.exp(-(((np.abs(x) - 8) / 5) ** 2)) - 0.5 * np.exp(-((x / 4.5) ** 2))
-    return -38.9 + bow - 2.2 * (np.clip(np.abs(x), 0, 30) / MOUTH_CORNER) ** 3
+    return -38.9 + bow - 1.1 * (np.clip(np.abs(x), 0, 30) / MOUTH_CORNER) ** 3
 
 
 def _lids(x: Array, turn: Array) -> tuple[Array, Array]:
@@ -179,11 +179,15 @@ def uv_coordinates() -> Array:
 
 
 def grid_triangles() -> NDArray[np.int32]:
-    """(t, 3) triangles, counter-clockwise from outside; the two halves are mirror images."""
+    """(t, 3) triangles, counter-clockwise from outside; the two halves are mirror images.
+
+    The diagonals alternate, so that the fan around every vertex is symmetric: with parallel ones the
+    normals along the midline would differ from their neighbours' and draw a line down the chin.
+    """
     row, column = np.meshgrid(np.arange(N_ROWS - 1), np.arange(N_COLUMNS - 1), indexing="ij")
     a = (row * N_COLUMNS + column).ravel()
     b, c, d = a + 1, a + N_COLUMNS + 1, a + N_COLUMNS
-    right = (column >= HALF).ravel()[:, None]
+    right = ((row + column + HALF) % 2 == 0).ravel()[:, None]
     first = np.where(right, np.stack([a, b, c], 1), np.stack([a, b, d], 1))
     second = np.where(right, np.stack([a, c, d], 1), np.stack([b, c, d], 1))
     return np.stack([first, second], 1).reshape(-1, 3).astype(np.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.synthetic.face_grid import CHEEK, FRONT, hairline, smoothstep
+from prn_bench.synthetic.face_grid import CHEEK, EAR, FRONT, hairline, smoothstep
 
 Array = NDArray[np.float64]
 
@@ -17,7 +17,7 @@ def hair_cover(half: Array, *, edge_mm: float = EDGE_MM) -> Array:
     """(rows, columns) share of hair at each place of the half grid, 0 to 1."""
     columns = np.arange(half.shape[1])
     # Coarser columns at the temples need a softer edge.
-    edge = edge_mm * (1 + 0.8 * smoothstep((columns - FRONT) / 6) * (columns < CHEEK))
+    edge = edge_mm * (1 + 0.8 * smoothstep((columns - FRONT) / 6) * ((columns < CHEEK) | (columns > EAR)))
     return smoothstep((half[..., 1] - hairline()) / edge + 0.5)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from prn_bench.synthetic.face_grid import (
     CHEEK, EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lip_borders, mirror,
 )  # fmt: skip
+from prn_bench.synthetic.face_ear import FIRST, LAST, ear_mask
 from prn_bench.synthetic.face_hair import hair_cover
-from prn_bench.synthetic.face_ear import CENTRE_Y, FIRST, HALF_HEIGHT, LAST
 
 Array = NDArray[np.float64]
 
@@ -98,8 +98,9 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
     x, y, z = np.abs(mean[:, 0]), mean[:, 1], mean[:, 2]
     row = np.arange(len(mean)) // N_COLUMNS
     column = np.abs(np.arange(len(mean)) % N_COLUMNS - HALF)
-    scalp = mirror(hair_cover(mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]), flip=False).ravel() > 0.5
-    ears = (column >= FIRST) & (column <= LAST) & (np.abs(y - CENTRE_Y) < HALF_HEIGHT)
+    half = mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]
+    scalp = mirror(hair_cover(half), flip=False).ravel() > 0.5
+    ears = mirror(ear_mask(half), flip=False).ravel()
     neck = (row < ROWS["jaw"] - 2) | ((column > CHEEK) & (y < -25)) | ((column > LAST) & ~scalp)
     face = ~(scalp | ears | neck) & (column < FIRST + 1)
     front = face & (z > 50)

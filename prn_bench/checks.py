@@ -1,0 +1,141 @@
+"""``prn-bench check``: what a file is, and every fault of it in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prn_bench import check_structure, schema, store
+from prn_bench.errors import BenchError, Finding
+
+if TYPE_CHECKING:
+    from prn_bench.dataset import Dataset
+
+ZIP_SIGNATURE, GZIP_SIGNATURE = b"PK\x03\x04", b"\x1f\x8b"
+
+
+def check_file(path: str | Path, *, dataset: Dataset | None = None) -> list[Finding]:
+    """Every fault of a dataset, prediction, result or face-model file.
+
+    Parameters
+    ----------
+    path : path
+        Known by its content, not by its suffix. Of a result either file of the pair; a folder is
+        checked as the results in it.
+    dataset : Dataset, optional
+        What predictions belong to: their ids and coarse position are then checked too.
+
+    Returns
+    -------
+    list of Finding
+        Errors make a file unusable, warnings deserve a look, notes are good to know. An unreadable
+        file is an error among them, never an exception.
+    """
+    path = Path(path)
+    findings: list[Finding] = []
+    try:
+        for finding in _check(path, dataset):
+            findings.append(finding)  # one by one: a late exception must not lose the others
+    except BenchError as error:
+        findings.append(Finding.from_error(error, where=None if error.where else str(path)))
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
+        words = f"the check stopped ({type(error).__name__}: {error})"
+        findings.append(Finding("error", "not-checked", str(path), words))
+    return findings
+
+
+def _check(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
+    if path.is_dir():
+        yield from _check_folder(path)
+        return
+    if not path.is_file():
+        raise BenchError("there is no such file", code="no-such-file", where=path)
+    with open(path, "rb") as stream:
+        head = stream.read(len(store.SIGNATURE))
+    if head == store.SIGNATURE:
+        yield from _check_hdf5(path, dataset)
+    elif head.startswith(ZIP_SIGNATURE):
+        yield from _check_predictions(path, dataset)
+    elif head.startswith(GZIP_SIGNATURE) or head.lstrip()[:1] == b"{":
+        yield from _check_result(path)
+    else:
+        raise _unknown(path)
+
+
+def _check_folder(path: Path) -> Iterator[Finding]:
+    results = sorted(path.glob("*.json"))
+    if not results:
+        raise BenchError(
+            "this is a folder without results",
+            code="unknown-kind",
+            where=path,
+            remedy="Name the file to check.",
+        )
+    for result in results:
+        yield from check_file(result)
+
+
+def _check_hdf5(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
+    from prn_bench import facemodel
+
+    with store.open_file(path) as file:
+        kind = store.read_attributes(file).get("format")
+    if kind == schema.DATASET_FORMAT:
+        from prn_bench.check_dataset import check_dataset
+
+        yield from check_dataset(path)
+    elif kind == check_structure.FORMAT:
+        yield from _check_predictions(path, dataset)
+    elif kind == facemodel.FORMAT:
+        model = facemodel.load_face_model(path)
+        words = f"{model.name}, {model.n_vertices} vertices, {model.model_id[:12]}"
+        yield Finding("note", "face-model", str(path), words)
+    else:
+        raise _unknown(path, found=f"HDF5 with format = {kind!r}")
+
+
+def _check_predictions(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
+    from prn_bench.check_predictions import check_predictions
+
+    yield from check_predictions(path, dataset)
+
+
+def _check_result(path: Path) -> Iterator[Finding]:
+    """The pair belongs together, and its protocol is still the published one."""
+    from prn_bench.protocol import protocol
+    from prn_bench.results import load_result
+
+    result = load_result(path)
+    n_missing = int(result.samples.missing.sum())
+    words = f"{result.method['name']} under {result.protocol.id}: "
+    words += (
+        f"{len(result.samples.ids)} samples, {n_missing} missing; the summary follows from them"
+    )
+    yield Finding("note", "result", str(path), words)
+    yield from result.findings
+    try:
+        current = protocol(result.protocol.id)
+    except BenchError:
+        yield Finding("note", "own-protocol", str(path), f"{result.protocol.id} is not one of ours")
+        return
+    if current.hash != result.protocol.hash:
+        words = f"{current.id} is another protocol today: {current.short_hash}, not "
+        words += result.protocol.short_hash
+        yield Finding("warning", "stale-protocol", str(path), words, "Score the predictions again.")
+
+
+def _unknown(path: Path, found: str | None = None) -> BenchError:
+    from prn_bench.sniff import kind_of, wrong_kind
+
+    expected = "a dataset, prediction, result or face-model file"
+    if found is None:
+        return wrong_kind(path, path, code="unknown-kind", expected=expected)
+    kind = kind_of(path)
+    return BenchError(
+        "this file is of no kind that can be checked",
+        code="unknown-kind",
+        where=path,
+        expected=expected,
+        found=f"{found} ({kind.words})",
+    )
