@@ -120,7 +120,7 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
         return RawSample(files, annotation, None, expected, digest.digest())
     data = task.source.read(files.image)
     digest.update(data)
-    picture = images.decode_image(data, f"{task.source.root}/{files.image}")
+    picture = images.decode_image(data, task.source.where(files.image))
     if (picture.height, picture.width) != expected:
         raise BenchError(
             "the image does not have the size that its annotation was made for",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import uvmap
-from prn_bench.annotation import Companions, SampleFiles
+from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Companions, SampleFiles
 from prn_bench.batch import BuildTask, Rows, cached_face_model, process
 from prn_bench.dataset_writer import DatasetWriter
 from prn_bench.errors import BenchError, Finding
@@ -108,7 +108,7 @@ def build(
     companions = recipe.module.companions(source, candidates)
     files = candidates[:limit]
     model_path = None if face_model is None else Path(face_model).resolve()
-    model = None if model_path is None else cached_face_model(model_path)
+    model = None if model_path is None else _fitting_model(model_path)
     task = BuildTask(recipe, source, model_path, with_images, lossless)
     audit = Audit(found=len(files), findings=list(companions.findings))
     audit.findings += _count_note(recipe.card, len(files), limit)
@@ -123,6 +123,22 @@ def build(
         attributes = _attributes(recipe.card, source, model, task, limit)
         digests = writer.finish(_uv_arrays(model), attributes | {"report": audit.to_json()})
     return BuildReport(Path(out), audit.read + audit.warned, digests["fingerprint"], audit)
+
+
+def _fitting_model(path: Path) -> FaceModel:
+    """The face model, if its bases are those that 3DDFA's coefficients belong to."""
+    model = cached_face_model(path)
+    n_identity, n_expression = model.n_components
+    if n_identity > N_IDENTITY or n_expression > N_EXPRESSION:
+        raise BenchError(
+            "this face model's bases are not those of the fits",
+            code="wrong-face-model",
+            where=path,
+            expected=f"at most {N_IDENTITY}+{N_EXPRESSION} components (Shape_Para, Exp_Para)",
+            found=f"{n_identity}+{n_expression}",
+            remedy="Make it with 3DDFA's Model_Exp.mat (29 expressions) in the folder.",
+        )
+    return model
 
 
 def _candidates(recipe: Recipe, source: RawSource) -> list[SampleFiles]:

@@ -79,3 +79,10 @@ def encode_image(picture: Image, *, lossless: bool) -> bytes:
     else:
         picture.save(stream, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return stream.getvalue()
+
+
+def encode_pixels(pixels: NDArray[np.uint8], *, lossless: bool = False) -> bytes:
+    """(h, w, 3) uint8 RGB as :func:`encode_image` encodes it."""
+    from PIL import Image
+
+    return encode_image(Image.fromarray(np.ascontiguousarray(pixels)), lossless=lossless)

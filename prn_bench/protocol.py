@@ -141,7 +141,7 @@ def protocol(name: str | Path) -> Protocol:
         and those of :meth:`Protocol.from_dict`.
     """
     first, *changes = str(name).split("+")
-    if Path(name).is_file():  # a path may hold a plus sign
+    if str(name).endswith(".toml"):  # a path may hold a plus sign
         first, changes = str(name), []
     base = _load(Path(first)) if first.endswith(".toml") else _by_id(first)
     changed = Protocol.from_dict({**base.as_dict(), **_overrides(changes, name)}, where=name)

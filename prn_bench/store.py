@@ -123,7 +123,7 @@ def read_tree(
     path: str | Path, kind: str, version: int = 1
 ) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """All arrays, by slash-separated name, and the root attributes of one of our files."""
-    with open_file(path, kind, version) as file:
+    with open_file(path, kind, version) as file, guard(path):
         arrays = {name: read_array(file[name]) for name in array_names(file)}
         return arrays, read_attributes(file)
 
@@ -231,9 +231,10 @@ def array_names(file: h5py.File) -> list[str]:
     import h5py
 
     names: list[str] = []
-    file.visititems(
-        lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
-    )
+    with guard(file.filename):
+        file.visititems(
+            lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
+        )
     return names
 
 

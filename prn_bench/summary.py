@@ -168,6 +168,11 @@ def summarize(
     )
 
 
+def figure_text(value: float, digits: int = 3) -> str:
+    """A figure as tables show it: fixed digits, or ``-`` where there is none."""
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+
 def ced(errors: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cumulative error distribution.
 

@@ -173,6 +173,11 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     p = protocol(second)
     assert (p.seed, p.bin_edges, p.dims) == (3, (0, 45, 90), 2)
     assert protocol(f"{first}+seed=4").id == "mine+seed=4"
+    plus = tmp_path / "a+b.toml"
+    plus.write_text(first.read_text())
+    assert protocol(plus) == protocol(str(first))
+    with pytest.raises(BenchError):  # longer than any file name may be
+        protocol(f"{FIT}+annotation={'x' * 300}+normaliser=x")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prn_bench.summary import area_under_ced, ced, failure_rate, summarize
+from prn_bench.summary import area_under_ced, ced, failure_rate, figure_text, summarize
 
 LABELS = ("[0, 30]", "(30, 60]", "(60, inf)")
 error_arrays = arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 50))
@@ -68,6 +68,7 @@ def test_an_empty_bin() -> None:
     assert np.isnan(summary.mean_of_bins)
     assert np.isnan(summary.headline)
     assert summary.mean_of_images == pytest.approx(1.5)
+    assert (figure_text(summary.bins[1].mean), figure_text(1.23456)) == ("-", "1.235")
     plain = summary.as_dict()
     assert plain["mean_of_bins"] is None
     assert plain["bins"][1] == {"label": "(30, 60]", "n": 0, "n_missing": 0, "mean": None}

@@ -8,7 +8,6 @@ arrays, when they lie beside the images, add the re-annotated points, the AFLW y
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -26,6 +25,7 @@ from prn_bench.annotation import (
 from prn_bench.errors import BenchError, Finding
 from prn_bench.matfile import read_mat
 from prn_bench.rawsource import RawSource
+from prn_bench.sniff import read_npy
 
 FIELDS = ("pt3d_68", "Pose_Para", "Shape_Para", "Exp_Para")
 STORED_OFFSET = (1.0, 1.0, 0.0)  # stored points are 1-based in x and y
@@ -43,7 +43,7 @@ def find(source: RawSource) -> list[SampleFiles]:
 
 def read(source: RawSource, sample: SampleFiles) -> Annotation:
     """One sample's fit and landmarks (image frame)."""
-    where = f"{source.root}/{sample.annotation}"
+    where = source.where(sample.annotation)
     fields = read_mat(source.read(sample.annotation), where, FIELDS)
     points = np.asarray(fields["pt3d_68"], np.float64)
     if points.shape != (3, 68) or not np.isfinite(points).all():
@@ -103,11 +103,8 @@ def _order(source: RawSource, members: dict[str, str], samples: Sequence[SampleF
 
 
 def _load_rows(source: RawSource, name: str, n_rows: int) -> NDArray:
-    where = f"{source.root}/{name}"
-    try:
-        rows = np.load(io.BytesIO(source.read(name)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise BenchError(f"cannot be read as .npy ({error})", code="bad-npy", where=where) from None
+    where = source.where(name)
+    rows = read_npy(source.read(name), where)
     if len(rows) != n_rows:
         raise BenchError(
             "the array does not have one row per sample",

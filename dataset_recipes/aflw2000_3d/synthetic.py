@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from prn_bench.facemodel import FaceModel
-from prn_bench.images import encode_image
+from prn_bench.images import encode_pixels
 from prn_bench.landmarks import to_aflw21
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
@@ -66,7 +65,7 @@ def _write_sample(
     if row % 50 == 7:  # a few fits come back one turn off, as in the real set
         shot.fit.pose[1] = np.float32(shot.fit.pose[1] - 2 * np.pi)
     picture = scene.photograph(model, person, shot).image
-    stem.with_suffix(".jpg").write_bytes(encode_image(Image.fromarray(picture), lossless=False))
+    stem.with_suffix(".jpg").write_bytes(encode_pixels(picture))
     stored = scene.landmarks(model, shot.fit).T + [[1], [1], [0]]
     fields = fit_fields(shot.fit, rng)
     fields["pt3d_68"] = stored.astype(np.float32)

@@ -48,7 +48,7 @@ def find(source: RawSource) -> list[SampleFiles]:
 
 def read(source: RawSource, sample: SampleFiles) -> Annotation:
     """One sample's fit; the stale points only for comparison."""
-    where = f"{source.root}/{sample.annotation}"
+    where = source.where(sample.annotation)
     fields = read_mat(source.read(sample.annotation), where, FIELDS)
     points = np.asarray(fields["pt2d"], np.float64)
     fit = read_fit(fields, where)

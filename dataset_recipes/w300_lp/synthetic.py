@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from prn_bench import geometry
 from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Fit
 from prn_bench.facemodel import FaceModel
-from prn_bench.images import encode_image
+from prn_bench.images import encode_pixels
 from prn_bench.landmarks import mirror_permutation
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
@@ -87,8 +86,7 @@ def _write_sample(
     rng: np.random.Generator,
 ) -> None:
     stem.parent.mkdir(exist_ok=True)
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    stem.with_suffix(".jpg").write_bytes(encode_image(image, lossless=False))
+    stem.with_suffix(".jpg").write_bytes(encode_pixels(picture))
     write_mat(stem.with_suffix(".mat"), {"pt2d": stale.T, **fit_fields(fit, rng)})
 
 

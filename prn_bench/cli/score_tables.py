@@ -71,7 +71,7 @@ def _print_family(family: str, labels: tuple[str, ...], results: Sequence[Result
 def _row(result: Result) -> list[str]:
     summary, protocol = result.summary, result.protocol
     marks = {
-        name: "*" if summary.aggregate == name and summary.draws is None else ""
+        name: "*" if summary.aggregate == name else ""
         for name in ("mean-of-bins", "mean-of-images", "median")
     }
     n = f"{summary.n - summary.n_missing}"
@@ -95,7 +95,9 @@ def _print_choices(results: Sequence[Result]) -> None:
     """The usual choice of each field, then what each protocol does otherwise: together all of them."""
     said = [_choices(result.protocol) for result in results]
     names = list(dict.fromkeys(name for choices in said for name in choices))
-    usual = {name: Counter(c[name] for c in said if name in c).most_common(1)[0][0] for name in names}
+    usual = {
+        name: Counter(c[name] for c in said if name in c).most_common(1)[0][0] for name in names
+    }
     several = len(results) > 1
     common = {k: v for k, v in usual.items() if all(k in choices for choices in said)}
     pairs: dict[str, object] = {"unless said" if several else "choices": _text(common)}
@@ -126,7 +128,7 @@ def _print_notes(results: Sequence[Result]) -> None:
         if draws is not None:
             print(
                 f"{name}: {draws.draws} draws of {draws.size} a bin, seed {draws.seed}: mean "
-                f"{draws.mean:.3f}*, sd {draws.sd:.3f}, from {draws.min:.3f} to {draws.max:.3f}"
+                f"{draws.mean:.3f}, sd {draws.sd:.3f}, from {draws.min:.3f} to {draws.max:.3f}"
             )
     first = results[0]
     expected = first.protocol.expected_samples

@@ -157,7 +157,7 @@ DEFAULTS = {
     ),
 }
 #: Faults that mean «this data has no answer under this protocol», as opposed to bad data.
-CANNOT_ANSWER = ("dataset-lacks", "predictions-lack", "2d-predictions")
+CANNOT_ANSWER = ("dataset-lacks", "wrong-dataset", "no-depth", "no-landmarks", "reference-2d")
 
 
 def chosen_protocols(

@@ -84,9 +84,7 @@ def sample_expression(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.where(one_way, np.abs(values), values)
 
 
-def _normal(
-    rng: np.random.Generator, n: int, sigma: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _normal(rng: np.random.Generator, n: int, sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(rng.normal(size=(n, len(sigma))), -CLIP_SIGMAS, CLIP_SIGMAS) * sigma
 
 

@@ -8,11 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic import face_sdf
-from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, brow_middle,
-    lid_curves, lip_borders, mirror, smoothstep,
-)  # fmt: skip
 from prn_bench.synthetic.face_ear import ear_mask
+from prn_bench.synthetic.face_grid import (
+    EYE_INNER,
+    EYE_OUTER,
+    HALF,
+    MOUTH_CORNER,
+    N_COLUMNS,
+    N_ROWS,
+    ROWS,
+    brow_middle,
+    lid_curves,
+    lip_borders,
+    mirror,
+    smoothstep,
+)
 from prn_bench.synthetic.face_hair import hair_cover, strands
 
 Array = NDArray[np.float64]
@@ -61,15 +71,24 @@ def paint(mean: Array, look: Look) -> NDArray[np.uint8]:
 def random_look(rng: np.random.Generator) -> Look:
     """A person's colours: skin from light to dark, with hair, brows and eyes that go with it."""
     depth = rng.uniform()
-    tones = np.array([(238, 198, 176), (222, 174, 146), (186, 132, 98), (128, 84, 60), (78, 50, 38)])
+    tones = np.array(
+        [(238, 198, 176), (222, 174, 146), (186, 132, 98), (128, 84, 60), (78, 50, 38)]
+    )
     skin = _along(tones, depth) + rng.normal(0, 4, 3)
-    hair = _along(np.array([(150, 116, 70), (92, 62, 40), (40, 28, 22), (22, 18, 18)]), rng.uniform())
+    hair = _along(
+        np.array([(150, 116, 70), (92, 62, 40), (40, 28, 22), (22, 18, 18)]), rng.uniform()
+    )
     hair = hair * (1 - depth) + np.array([24, 18, 16]) * depth
     iris = _along(np.array([(104, 134, 150), (106, 120, 90), (94, 66, 40)]), rng.uniform())
     iris = iris * (1 - depth) + np.array([58, 38, 26]) * depth
     lips = 0.55 * skin * (0.95, 0.68, 0.68) + 0.45 * np.array([176, 84, 80]) * (1 - 0.5 * depth)
-    colours = [tuple(float(c) for c in value) for value in (skin, lips, hair, iris)]
-    return Look(*colours, seed=int(rng.integers(1 << 31)))
+    seed = int(rng.integers(1 << 31))
+    return Look(_colour(skin), _colour(lips), _colour(hair), _colour(iris), seed)
+
+
+def _colour(values: Array) -> Colour:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
 
 
 def _skin(x: Array, y: Array, z: Array, look: Look) -> Array:
@@ -81,7 +100,7 @@ def _skin(x: Array, y: Array, z: Array, look: Look) -> Array:
     colour = _mix(colour, skin * (0.93, 0.68, 0.64), blush)
     shade = 0.12 * _blob(x, y, (30, 20), (14, 5)) * (z > 60)
     colour = _mix(colour, skin * (0.78, 0.66, 0.66), shade)
-    spots = rng.normal(0, 1.6, (len(x), 1)) + rng.normal(0, 0.8, (len(x), 3))
+    spots = rng.normal(0, 1.2, (len(x), 1)) + rng.normal(0, 0.6, (len(x), 3))
     return colour + spots
 
 

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, MOUTH_CORNER, N_COLUMNS, ROWS, lid_curves, smoothstep,
-)  # fmt: skip
+    EYE_INNER,
+    EYE_OUTER,
+    MOUTH_CORNER,
+    N_COLUMNS,
+    ROWS,
+    lid_curves,
+    smoothstep,
+)
 from prn_bench.synthetic.face_sdf import EYE_CENTRE, LID_RADIUS
 
 Array = NDArray[np.float64]
@@ -52,23 +58,18 @@ def _jaw_open(p: Array) -> Array:
     x, y, z = p.T
     t = np.clip(np.abs(x) / MOUTH_CORNER, 0, 1)
     lower = 1 - 0.5 * t**2.5
-    upper = 0.5 * t**2.5 * smoothstep((y + 75) / 35) * smoothstep((5 - y) / 45)
     upper = 0.5 * t**2.5 * smoothstep((-5 - y) / 36)
     side = _lip_side(p)
-    weight = side * lower + (1 - side) * upper
-    far = smoothstep((22 - y) / 75)  # beyond the lips: from cheekbone to jaw edge
-    weight = np.where(np.abs(x) > MOUTH_CORNER, weight * 0 + _cheek_weight(x, y, weight, far), weight)
+    lips = side * lower + (1 - side) * upper
+    cheek = smoothstep((22 - y) / 75)  # from the cheekbone to the edge of the jaw
+    away = smoothstep((np.abs(x) - MOUTH_CORNER) / 16)
+    weight = lips * (1 - away) + cheek * away
     weight = weight * smoothstep((z + 12) / 45) * smoothstep((y + 128) / 34)
     angle = np.radians(JAW_DEG)
     dy, dz = y - TMJ[1], z - TMJ[2]
     turn_y = dy * np.cos(angle) - dz * np.sin(angle) - dy
     turn_z = dy * np.sin(angle) + dz * np.cos(angle) - dz
     return np.stack([0 * x, weight * turn_y, weight * turn_z], 1)
-
-
-def _cheek_weight(x: Array, y: Array, weight: Array, far: Array) -> Array:
-    away = smoothstep((np.abs(x) - MOUTH_CORNER) / 16)
-    return weight * (1 - away) + far * away
 
 
 def _smile(p: Array) -> Array:
@@ -117,7 +118,7 @@ def _lid_motion(p: Array, *, close_upper: float, close_lower: float) -> Array:
     # The upper lid slides over the eyeball, never through it.
     cx, cy, cz = EYE_CENTRE
     across = (ax - cx) ** 2 + (y + dy - cy) ** 2
-    lid = cz + np.sqrt(np.maximum((LID_RADIUS + 0.4) ** 2 - across, 0))
+    lid = cz + np.sqrt(np.maximum((LID_RADIUS + 0.9) ** 2 - across, 0))
     dz = np.where((dy < 0) & (above > 0.1), np.maximum(lid - z, 0), 0)
     return np.stack([0 * x, dy, np.minimum(dz, 5.0)], 1)
 

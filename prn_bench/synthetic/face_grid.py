@@ -47,7 +47,14 @@ _ELEVATION = {
     "jaw": [-20, -20, -20, -18, -12, -6, -6, -6],
     "crown": [88.5] * 8,
 }
-_REACH = {"neck": 0.55, "throat": 0.5, "under_chin": 0.7, "jaw": 0.92, "hairline": 0.95, "crown": 0.05}
+_REACH = {
+    "neck": 0.55,
+    "throat": 0.5,
+    "under_chin": 0.7,
+    "jaw": 0.92,
+    "hairline": 0.95,
+    "crown": 0.05,
+}
 #: Height of the hairline (mm) by half column: forehead, temple, sideburn, ear, nape.
 _HAIR_COLUMNS = [0, 8, 18, 28, 36, 41, 47, 52, 55, 60, 66, 71, 73, 75, 78]
 _HAIR_HEIGHTS = [91, 91, 91, 87, 77, 68, 54, 32, 14, 40, 44, 12, -22, -38, -42]
@@ -87,9 +94,7 @@ def rays() -> Rays:
     shape = (N_ROWS, HALF + 1)
     origin = np.stack([reach * x, height, np.broadcast_to(z, shape)], -1)
     flat = np.cos(elevation)
-    direction = np.stack(
-        [flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], -1
-    )
+    direction = np.stack([flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)], -1)
     return Rays(origin, direction)
 
 
@@ -164,7 +169,7 @@ def _lips(x: Array, columns: NDArray[np.integer]) -> tuple[Array, Array, Array, 
     return line - gap / 2, line + gap / 2, line - red_low - gap / 2, line + red_up + gap / 2
 
 
-def mirror(half: Array, *, flip: bool = True) -> Array:
+def mirror(half: NDArray, *, flip: bool = True) -> NDArray:
     """(rows, HALF + 1, ...) values to the whole grid; with ``flip`` the first coordinate changes sign."""
     left = half[:, :0:-1].copy()
     if flip:

@@ -17,7 +17,9 @@ def hair_cover(half: Array, *, edge_mm: float = EDGE_MM) -> Array:
     """(rows, columns) share of hair at each place of the half grid, 0 to 1."""
     columns = np.arange(half.shape[1])
     # Coarser columns at the temples need a softer edge.
-    edge = edge_mm * (1 + 0.8 * smoothstep((columns - FRONT) / 6) * ((columns < CHEEK) | (columns > EAR)))
+    edge = edge_mm * (
+        1 + 0.8 * smoothstep((columns - FRONT) / 6) * ((columns < CHEEK) | (columns > EAR))
+    )
     return smoothstep((half[..., 1] - hairline()) / edge + 0.5)
 
 
@@ -26,7 +28,9 @@ def strands(half: Array) -> Array:
     x, y, z = half[..., 0], half[..., 1], half[..., 2]
     azimuth = np.arctan2(x, z - 5.0)
     flow = 7.0 * azimuth + 0.02 * y
-    return np.asarray(
+    # Behind the ears the grid is too coarse for strands.
+    fine = 1 - smoothstep((np.arange(half.shape[1]) - EAR + 5) / 6)
+    return fine * (
         0.5 * np.sin(5.0 * flow + 0.6 * np.sin(y / 9.0))
         + 0.3 * np.sin(9.0 * flow + 1.3 + 0.9 * np.sin(y / 6.0 + 2.0))
         + 0.2 * np.sin(y / 5.0 + 3.0 * azimuth)

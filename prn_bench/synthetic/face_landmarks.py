@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.synthetic.face_grid import (
-    CHEEK, EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_COLUMNS, N_ROWS, ROWS, lip_borders, mirror,
-)  # fmt: skip
 from prn_bench.synthetic.face_ear import FIRST, LAST, ear_mask
+from prn_bench.synthetic.face_grid import (
+    CHEEK,
+    EYE_INNER,
+    EYE_OUTER,
+    HALF,
+    MOUTH_CORNER,
+    N_COLUMNS,
+    N_ROWS,
+    ROWS,
+    lip_borders,
+    mirror,
+)
 from prn_bench.synthetic.face_hair import hair_cover
 
 Array = NDArray[np.float64]
@@ -23,7 +32,7 @@ MIRROR = [
 ]  # fmt: skip
 #: Where the outline of the face and the brows lie (x, y, z), mm, on the face's left.
 _JAW = {
-    8: (0, -86, 95), 9: (20, -83, 88), 10: (35, -76, 71), 11: (47, -66, 52), 12: (56, -53, 36),
+    8: (0, -90, 90), 9: (19, -82, 91), 10: (35, -76, 71), 11: (47, -66, 52), 12: (56, -53, 36),
     13: (61, -37, 27), 14: (65, -20, 22), 15: (68, -1, 19), 16: (71, 18, 18),
 }  # fmt: skip
 _BROW = {22: (13, 43), 23: (22, 46.5), 24: (32, 48), 25: (42, 46.5), 26: (50, 41)}
@@ -101,7 +110,7 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
     half = mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]
     scalp = mirror(hair_cover(half), flip=False).ravel() > 0.5
     ears = mirror(ear_mask(half), flip=False).ravel()
-    neck = (row < ROWS["jaw"] - 2) | ((column > CHEEK) & (y < -25)) | ((column > LAST) & ~scalp)
+    neck = (row < ROWS["jaw"] - 2) | ((column > CHEEK) & (y < -25)) | (column > LAST)
     face = ~(scalp | ears | neck) & (column < FIRST + 1)
     front = face & (z > 50)
     return {
@@ -113,10 +122,12 @@ def regions(mean: Array) -> dict[str, NDArray[np.bool_]]:
         "forehead": face & (y > 52),
         "chin": front & (y < -54) & (x < 28),
         "ears": ears,
-        "neck": neck & ~ears,
+        "neck": neck & ~(ears | scalp),
         "scalp": scalp & ~ears,
     }
 
 
-def _within(x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, float]) -> Array:
+def _within(
+    x: Array, y: Array, centre: tuple[float, float], radii: tuple[float, float]
+) -> NDArray[np.bool_]:
     return ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 < 1

@@ -6,11 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.synthetic import face_sdf
-from prn_bench.synthetic.face_grid import (
-    EYE_INNER, EYE_OUTER, HALF, MOUTH_CORNER, N_ROWS, ROWS, Rays, lid_curves, lip_borders, mirror,
-    mouth_line, rays, smoothstep,
-)  # fmt: skip
 from prn_bench.synthetic.face_ear import grow_ears
+from prn_bench.synthetic.face_grid import (
+    EYE_INNER,
+    EYE_OUTER,
+    HALF,
+    MOUTH_CORNER,
+    N_ROWS,
+    ROWS,
+    Rays,
+    lid_curves,
+    lip_borders,
+    mirror,
+    mouth_line,
+    rays,
+    smoothstep,
+)
 from prn_bench.synthetic.face_hair import grow_hair
 
 Array = NDArray[np.float64]
