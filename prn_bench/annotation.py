@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 N_IDENTITY, N_EXPRESSION = 199, 29
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -52,21 +56,33 @@ class Fit:
 class Annotation:
     """One raw sample, read and cast, before any geometry.
 
+    Every sample of a dataset fills the same attributes.
+
     Attributes
     ----------
-    fit : Fit
+    fit : Fit or None
+        With a face model it gives coefficients and a position map.
     landmarks : (68, 3) float64 or None
         Image frame. None when the raw data hold none that can be trusted: they are then projected
-        from the fit.
+        from the fit, or NaN where there is no fit either.
     untrusted : (68, 2) float64 or None
         Image-frame points that lie beside the fit and are never used, only compared (300W-LP pt2d).
+    box : (4,) float64 or None
+        Left, top, right, bottom of what to crop around, image frame; the landmarks' own box if None.
+    columns : dict of dataset array name to this sample's row
+        What else the dataset stores of it, such as ``points/aflw-lfpa-34`` (34, 2) in the image frame.
+    picture : PIL image or None
+        Where the recipe renders the image itself; otherwise the image file is decoded.
     findings : tuple of Finding
         Warnings about this sample.
     """
 
-    fit: Fit
+    fit: Fit | None = None
     landmarks: NDArray[np.float64] | None = None
     untrusted: NDArray[np.float64] | None = None
+    box: NDArray[np.float64] | None = None
+    columns: Mapping[str, NDArray] = field(default_factory=dict)
+    picture: Image | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -80,12 +96,15 @@ class Companions:
         Such as ``yaw_deg/aflw`` or ``annotation/reannotated``, in the image frame.
     stored_offsets : dict of name -> tuple
         For arrays of points: what the raw file had more, see ``Dataset.stored_offset``.
+    shared : dict of name -> array
+        Arrays of the dataset as a whole, not one row a sample, such as ``scan/vertices``.
     findings : tuple of Finding
     """
 
     columns: dict[str, dict[str, NDArray]] = field(default_factory=dict)
     stored_offsets: dict[str, tuple[float, ...]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    shared: dict[str, NDArray] = field(default_factory=dict)
 
 
 def read_fit(fields: Mapping[str, NDArray], where: str) -> Fit:

@@ -7,6 +7,7 @@ depend on the number of workers, and neither does any stored bit.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry, images, uvmap
-from prn_bench.annotation import Annotation, SampleFiles
+from prn_bench.annotation import Annotation, Fit, SampleFiles
 from prn_bench.dataset import row_digest
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel, load_face_model
 from prn_bench.rawsource import RawSource
-from prn_bench.recipes import Recipe
+from prn_bench.recipes import Card, Recipe
+from prn_bench.schema import column
 from prn_bench.store import compress_map
 
 if TYPE_CHECKING:
@@ -115,21 +117,31 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
         )
     annotation = task.recipe.module.read(task.source, files)
     digest = hashlib.sha256(task.source.read(files.annotation))
-    expected = task.recipe.card.image_size_px
-    if not task.with_images:
-        return RawSample(files, annotation, None, expected, digest.digest())
-    data = task.source.read(files.image)
-    digest.update(data)
-    picture = images.decode_image(data, task.source.where(files.image))
-    if (picture.height, picture.width) != expected:
+    picture = annotation.picture
+    if picture is None and (task.with_images or not task.recipe.card.image_size_px):
+        data = task.source.read(files.image)
+        digest.update(data)
+        picture = images.decode_image(data, task.source.where(files.image))
+    size_px = _image_size(task.recipe.card, picture)
+    return RawSample(
+        files, annotation, picture if task.with_images else None, size_px, digest.digest()
+    )
+
+
+def _image_size(card: Card, picture: Image | None) -> tuple[int, int]:
+    """(height, width) in px: of the picture, which must be what the card says, or the card's word."""
+    if picture is None:
+        return card.image_size_px[0], card.image_size_px[1]
+    size_px = (picture.height, picture.width)
+    if card.image_size_px and size_px != card.image_size_px:
         raise BenchError(
             "the image does not have the size that its annotation was made for",
             code="image-size",
-            expected=f"{expected[1]} x {expected[0]}",
-            found=f"{picture.width} x {picture.height}",
+            expected="{1} x {0}".format(*card.image_size_px),
+            found="{1} x {0}".format(*size_px),
             remedy="Take the original image.",
         )
-    return RawSample(files, annotation, picture, expected, digest.digest())
+    return size_px
 
 
 def _finish(
@@ -140,7 +152,7 @@ def _finish(
         return Rows({}, findings=findings)
     columns = _annotation_columns(samples, model)
     maps: NDArray[np.uint16] | None = None
-    if model is not None:
+    if model is not None and "coefficients/pose" in columns:
         values, columns["z_shift"] = position_maps(model, columns)
         fits = _in_range(values)
         if not fits.all():
@@ -161,32 +173,59 @@ def _finish(
 
 
 def _annotation_columns(samples: list[RawSample], model: FaceModel | None) -> dict[str, NDArray]:
-    fits = [sample.annotation.fit for sample in samples]
     columns: dict[str, NDArray] = {
         "sample_id": np.array([s.files.sample_id for s in samples], object),
         "image_size": np.array([s.size_px for s in samples], np.int32),
+        "source_sha256": np.array([np.frombuffer(s.sha256, np.uint8) for s in samples]),
+        **_fit_columns([s.annotation.fit for s in samples if s.annotation.fit is not None]),
+        **_own_columns([s.annotation.columns for s in samples]),
+    }
+    points = _landmarks(samples, columns, model)
+    boxes = [s.annotation.box for s in samples]
+    around = [
+        geometry.landmark_box(own) if box is None else box
+        for own, box in zip(points, boxes, strict=True)
+    ]
+    columns["landmarks"] = points.astype(np.float32)
+    columns["landmarks_visible"] = np.asarray(np.isfinite(points).all(-1))
+    columns["box"] = np.round(np.array(around), BOX_DIGITS)
+    columns["crop"] = geometry.crop_from_box(columns["box"])
+    return columns
+
+
+def _fit_columns(fits: list[Fit]) -> dict[str, NDArray]:
+    if not fits:
+        return {}
+    return {
         "pose_deg": np.array([fit.pose_deg for fit in fits]),
         "yaw_deg/fitted": np.array([fit.pose_deg[1] for fit in fits]),
         "coefficients/pose": np.array([fit.pose for fit in fits]),
         "coefficients/identity": np.array([fit.identity for fit in fits], np.float32),
         "coefficients/expression": np.array([fit.expression for fit in fits], np.float32),
-        "source_sha256": np.array([np.frombuffer(s.sha256, np.uint8) for s in samples]),
     }
-    points = _landmarks(samples, columns, model)
-    box = np.round(geometry.landmark_box(points), BOX_DIGITS)
-    columns["landmarks"] = points.astype(np.float32)
-    columns["landmarks_visible"] = np.asarray(np.isfinite(points).all(-1))
-    columns["box"], columns["crop"] = box, geometry.crop_from_box(box)
+
+
+def _own_columns(rows: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray]:
+    """The recipe's own columns, in the dtype that the schema gives them."""
+    columns = {}
+    for name in rows[0]:
+        known = column(name)
+        if known is None:
+            raise ValueError(f"a recipe gave the column {name!r}, which the schema does not know")
+        columns[name] = np.array([row[name] for row in rows], known.dtype)
     return columns
 
 
 def _landmarks(
     samples: list[RawSample], columns: dict[str, NDArray], model: FaceModel | None
 ) -> NDArray[np.float64]:
-    """(n, 68, 3) image-frame landmarks: the stored ones, or the projected fit where none is stored."""
+    """(n, 68, 3) image-frame landmarks: the stored ones, else the projected fit, else NaN."""
     stored = [sample.annotation.landmarks for sample in samples]
     if all(points is not None for points in stored):
         return np.array(stored)
+    if "coefficients/pose" not in columns:
+        unknown = np.full((68, 3), np.nan)
+        return np.array([unknown if points is None else points for points in stored])
     if model is None:
         raise BenchError(
             "this dataset stores no landmarks that can be used: they must be projected from the fit",
@@ -261,7 +300,7 @@ def _residuals(
     samples: list[RawSample], columns: dict[str, NDArray], model: FaceModel | None
 ) -> dict[str, NDArray[np.float64]]:
     """How far the projected fit lies from what the raw files store, per sample, in px."""
-    if model is None:
+    if model is None or "coefficients/pose" not in columns:
         return {}
     projected = project_landmarks(model, columns)
     missing = np.full((68, 3), np.nan)

@@ -121,7 +121,8 @@ def build(
             raise _nothing_read(source, audit)
         audit.residuals = _summarise(residuals)
         attributes = _attributes(recipe.card, source, model, task, limit)
-        digests = writer.finish(_uv_arrays(model), attributes | {"report": audit.to_json()})
+        shared = _uv_arrays(model) | companions.shared
+        digests = writer.finish(shared, attributes | {"report": audit.to_json()})
     return BuildReport(Path(out), audit.read + audit.warned, digests["fingerprint"], audit)
 
 

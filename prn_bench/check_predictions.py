@@ -15,7 +15,7 @@ from prn_bench.errors import Finding, Level
 from prn_bench.geometry import apply_affine, crop_affine, invert_affine
 from prn_bench.metrics import nme
 from prn_bench.normalizers import normalizer
-from prn_bench.predictions import numbers_of, read_content
+from prn_bench.predictions import Predictions, assemble, numbers_of, read_content
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -63,8 +63,11 @@ def check_predictions(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
         When it cannot be read at all.
     """
     content, faults = read_content(path)
-    for fault in (*faults, *structure_faults(content, path)):
-        yield Finding.from_error(fault)
+    faults = [*faults, *structure_faults(content, path)]
+    if faults:
+        yield from map(Finding.from_error, faults)
+    else:
+        yield _summary(assemble(path, content))
     frame, ids = text_of(content.get("frame")), _ids(content)
     if ids is not None and dataset is not None:
         yield from _id_findings(ids, dataset, path)
@@ -79,6 +82,13 @@ def check_predictions(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
         yield from _value_findings(survey, labels, f"{path}, {name}", name)
         if name == "landmarks" and dataset is not None and frame and labels is ids:
             yield from _reference_findings(values, labels, frame, dataset, f"{path}, {name}")
+
+
+def _summary(predictions: Predictions) -> Finding:
+    shapes = ", ".join(f"{name} {a.shape}" for name, a in predictions.arrays.items())
+    words = f"{predictions.method['name']}: {shapes}, {predictions.frame} frame, "
+    words += f"sha256 {(predictions.sha256 or '')[:12]}"
+    return Finding("note", "predictions", str(predictions.path), words)
 
 
 def _plausible_range(frame: str | None, dataset: Dataset | None) -> tuple[float, float]:

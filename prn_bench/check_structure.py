@@ -238,7 +238,7 @@ def shape_fits(name: str, shape: tuple[int, ...], n_ids: int | None) -> bool:
     """Whether an array of this name may have this shape, for this number of ids (None: any)."""
     fits = any(
         len(shape) == len(want) + 1
-        and all(a == b or b == 0 < a for a, b in zip(shape[1:], want, strict=True))
+        and all(a == b if b else a > 0 for a, b in zip(shape[1:], want, strict=True))
         for want in SHAPES[name][0]
     )
     return fits and (n_ids is None or shape[0] == n_ids)

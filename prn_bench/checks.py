@@ -12,6 +12,7 @@ from prn_bench.errors import BenchError, Finding
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
 
+RESULT_SUFFIXES = (".json", ".csv.gz")  # the two files of a pair find each other by name
 ZIP_SIGNATURE, GZIP_SIGNATURE = b"PK\x03\x04", b"\x1f\x8b"
 
 
@@ -21,7 +22,7 @@ def check_file(path: str | Path, *, dataset: Dataset | None = None) -> list[Find
     Parameters
     ----------
     path : path
-        Known by its content, not by its suffix. Of a result either file of the pair; a folder is
+        Known by its content; only results need their suffix. Of a result either file of the pair; a folder is
         checked as the results in it.
     dataset : Dataset, optional
         What predictions belong to: their ids and coarse position are then checked too.
@@ -57,7 +58,9 @@ def _check(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
         yield from _check_hdf5(path, dataset)
     elif head.startswith(ZIP_SIGNATURE):
         yield from _check_predictions(path, dataset)
-    elif head.startswith(GZIP_SIGNATURE) or head.lstrip()[:1] == b"{":
+    elif path.name.endswith(RESULT_SUFFIXES) and (
+        head.startswith(GZIP_SIGNATURE) or head.lstrip()[:1] == b"{"
+    ):
         yield from _check_result(path)
     else:
         raise _unknown(path)
@@ -126,16 +129,17 @@ def _check_result(path: Path) -> Iterator[Finding]:
 
 
 def _unknown(path: Path, found: str | None = None) -> BenchError:
-    from prn_bench.sniff import kind_of, wrong_kind
+    from prn_bench.sniff import fault, kind_of
 
-    expected = "a dataset, prediction, result or face-model file"
-    if found is None:
-        return wrong_kind(path, path, code="unknown-kind", expected=expected)
     kind = kind_of(path)
+    expected = "a dataset, prediction, result or face-model file"
+    if found is None and kind.code is not None:
+        return fault(kind.code, path, expected=expected)
     return BenchError(
         "this file is of no kind that can be checked",
         code="unknown-kind",
         where=path,
         expected=expected,
-        found=f"{found} ({kind.words})",
+        found=found or kind.words,
+        remedy="Other programs' outputs come in through `prn-bench import`.",
     )

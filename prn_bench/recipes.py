@@ -36,8 +36,8 @@ class Card:
 
     Attributes
     ----------
-    image_size_px : tuple (height, width)
-        Of the raw images; another size means another version of the data.
+    image_size_px : tuple (height, width), or empty
+        Of the raw images; another size means another version of the data. Empty: any size.
     expected_samples : tuple of int
         Counts of the complete set (more than one where it comes with and without flips).
     needs_face_model, obtain, tree : str
@@ -48,7 +48,7 @@ class Card:
     name: str
     version: int
     title: str
-    image_size_px: tuple[int, int]
+    image_size_px: tuple[int, ...]
     expected_samples: tuple[int, ...]
     needs_face_model: str
     licence: str

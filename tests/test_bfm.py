@@ -8,8 +8,8 @@ import pytest
 import toy_bfm as toys
 
 from prn_bench.bfm import read_face_model
-from prn_bench.bfm_files import Facts, ModelFolder
-from prn_bench.bfm_uv import read_uv
+from prn_bench.bfm.files import Facts, ModelFolder
+from prn_bench.bfm.uv import read_uv
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel, load_face_model, save_face_model
 from prn_bench.uvmap import uv_to_pixel

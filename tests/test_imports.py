@@ -25,9 +25,9 @@ PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
     "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
-    "files": "annotation bfm check_structure dataset facemodel images matfile predictions protocol"
-    " rawsource readers results schema sniff store",
-    "specialists": "plots surface",
+    "files": "annotation bfm dataset facemodel images matfile predictions protocol rawsource readers"
+    " reference results schema sniff store",
+    "specialists": "gallery plots report surface",
     "engine": "batch build checks dataset_writer demo evaluate recipes survey synthetic",
     "top": "cli",
 }

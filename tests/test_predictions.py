@@ -54,7 +54,7 @@ def save(path, members, *, compressed=False, **options):
             if value.ndim == 0 and value.dtype.kind == "U":
                 file.attrs[name] = str(value)
             elif value.dtype.kind == "U":
-                file[name] = [str(text) for text in value]
+                file.create_dataset(name, data=value.astype(object), dtype=h5py.string_dtype())
             elif value.ndim == 0:
                 file.attrs[name] = value
             else:

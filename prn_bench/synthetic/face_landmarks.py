@@ -30,11 +30,16 @@ MIRROR = [
     (54, 48), (53, 49), (52, 50), (51, 51), (55, 59), (56, 58), (57, 57),
     (64, 60), (63, 61), (62, 62), (65, 67), (66, 66),
 ]  # fmt: skip
-#: Where the outline of the face and the brows lie (x, y, z), mm, on the face's left.
-_JAW = {
-    8: (0, -90, 90), 9: (19, -82, 91), 10: (35, -76, 71), 11: (47, -66, 52), 12: (56, -53, 36),
-    13: (61, -37, 27), 14: (65, -20, 22), 15: (68, -1, 19), 16: (71, 18, 18),
-}  # fmt: skip
+#: Anchors of this head's outline on the face's left (x, y, z), mm: below the chin, beside it, the
+#: middle of the jaw, above its angle, and in front of the ear. The landmarks between follow a curve.
+_JAW_ANCHORS = {
+    8: (0, -90, 90),
+    9: (19, -82, 91),
+    11: (45, -64, 53),
+    13: (62, -35, 26),
+    16: (72, 20, 18),
+}
+#: Brows and nose, (x, y), mm.
 _BROW = {22: (13, 43), 23: (22, 46.5), 24: (32, 48), 25: (42, 46.5), 26: (50, 41)}
 _NOSE = {
     27: (0, 27), 28: (0, 16), 29: (0, 5), 30: (0, -5.5), 33: (0, -19.5), 34: (6, -18.5), 35: (12, -17),
@@ -50,7 +55,7 @@ def landmark_vertices(mean: Array) -> NDArray[np.int32]:
         The mean surface in grid order.
     """
     half = mean.reshape(N_ROWS, N_COLUMNS, 3)[:, HALF:]
-    places = {i: _nearest(half, target) for i, target in _JAW.items()}
+    places = {i: _nearest(half, target) for i, target in _jaw().items()}
     places |= {i: _nearest(half, target) for i, target in (_BROW | _NOSE).items()}
     places |= _eye(half) | _mouth(half)
     vertices = np.zeros(68, np.int32)
@@ -59,6 +64,13 @@ def landmark_vertices(mean: Array) -> NDArray[np.int32]:
         vertices[left] = row * N_COLUMNS + HALF + column
         vertices[right] = row * N_COLUMNS + HALF - column
     return vertices
+
+
+def _jaw() -> dict[int, tuple[float, ...]]:
+    from scipy.interpolate import PchipInterpolator
+
+    outline = PchipInterpolator(list(_JAW_ANCHORS), list(_JAW_ANCHORS.values()), axis=0)
+    return {i: tuple(outline(i)) for i in range(8, 17)}
 
 
 def _nearest(half: Array, target: tuple[float, ...]) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import matfile, sniff
-from prn_bench.bfm_files import (
+from prn_bench.bfm.files import (
     N_WHOLE_VERTICES,
     Facts,
     ModelFolder,

@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import bfm_files as files
-from prn_bench import bfm_uv, matfile, sniff
-from prn_bench.bfm_files import ModelFolder
+from prn_bench import matfile, sniff
+from prn_bench.bfm import files
+from prn_bench.bfm import uv as bfm_uv
+from prn_bench.bfm.files import ModelFolder
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel, LandmarkBasis, landmark_basis_of
 
@@ -83,7 +84,7 @@ def read_face_model(path: str | Path) -> FaceModel:
         ``no-face-model-files``, ``face-model-incomplete``, ``raw-bfm-instead-of-bfm-mat``,
         ``bfm-2017-not-supported``, ``no-uv-coordinates``, ``wrong-vertex-count``,
         ``indices-not-from-one``, ``landmarks-disagree``, and those of :mod:`prn_bench.matfile`,
-        :mod:`prn_bench.bfm_files` and :mod:`prn_bench.bfm_uv`.
+        :mod:`prn_bench.bfm.files` and :mod:`prn_bench.bfm.uv`.
     """
     path = Path(path)
     if not path.exists():

@@ -1,0 +1,304 @@
+"""Import readers: tables and arrays as others write them, and ids as others spell them."""
+
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prn_bench.errors import BenchError
+from prn_bench.predictions import open_predictions, write_predictions
+from prn_bench.readers import available_readers, find_reader, match_ids, read_csv, read_npz
+
+POINTS = np.random.default_rng(1).uniform(0, 450, (2, 68, 3)).round(3)
+IDS = ["image00002", "image00004"]
+DATASET = types.SimpleNamespace(sample_ids=np.array(IDS, object))
+
+
+def code_of(reader, path, frame="image", dataset=None):
+    with pytest.raises(BenchError) as error:
+        reader(path, frame=frame, dataset=dataset)
+    return error.value.code
+
+
+def npz(path, **members):
+    np.savez(path, **{"sample_id": np.array(IDS), "landmarks": POINTS, **members})
+    return path
+
+
+def wide(points=POINTS, ids=IDS, start=0, delimiter=","):
+    """Lines of a table with one row a sample."""
+    numbers = range(start, start + points.shape[1])
+    names = [f"{axis}{i}" for i in numbers for axis in "xyz"[: points.shape[2]]]
+    rows = [["sample_id", *names]]
+    rows += [[name, *map(str, row.ravel())] for name, row in zip(ids, points, strict=True)]
+    return [delimiter.join(row) for row in rows]
+
+
+def long(points=POINTS, ids=IDS, start=0):
+    """Lines of a table with one row a point."""
+    axes = "xyz"[: points.shape[2]]
+    rows = [f"sample_id,point,{','.join(axes)}"]
+    for name, row in zip(ids, points, strict=True):
+        rows += [f"{name},{i},{','.join(map(str, xyz))}" for i, xyz in enumerate(row, start)]
+    return rows
+
+
+def table(folder, lines):
+    (folder / "p.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "p.csv"
+
+
+def test_readers_are_found_by_name():
+    """Those of other packages too, through the entry points."""
+    assert {"npz", "csv"} <= set(available_readers())
+    assert find_reader("csv") is read_csv
+
+
+def test_unknown_reader_suggests():
+    """A typing mistake gets the name that was meant; all names are listed."""
+    with pytest.raises(BenchError) as error:
+        find_reader("NPY")
+    assert error.value.code == "unknown-reader"
+    assert "csv, npz" in str(error.value)
+    assert "'npz'" in error.value.remedy
+
+
+def test_broken_reader(monkeypatch):
+    """A reader whose package is not whole is one message."""
+    point = types.SimpleNamespace(value="no.such:thing", load=lambda: __import__("no_such_module"))
+    monkeypatch.setattr("prn_bench.readers.available_readers", lambda: {"mine": point})
+    with pytest.raises(BenchError) as error:
+        find_reader("mine")
+    assert error.value.code == "broken-reader"
+
+
+@pytest.mark.parametrize("name", ["sample_id", "names", "ids", "name"])
+def test_npz_of_plain_arrays(tmp_path, name):
+    """The usual names of the ids; the file is named as the method."""
+    np.savez(tmp_path / "best.npz", **{name: np.array(IDS), "landmarks": POINTS})
+    found = read_npz(tmp_path / "best.npz", frame="crop")
+    assert found.sample_ids.tolist() == IDS
+    assert (found.frame, found.method) == ("crop", {"name": "best"})
+    np.testing.assert_array_equal(found.arrays["landmarks"], POINTS)
+
+
+def test_turned_axes_are_put_right(tmp_path):
+    """Coordinates first, as 3DDFA and SynergyNet keep them; said in a note."""
+    maps = np.arange(2 * 256 * 256 * 3, dtype=np.float32).reshape(2, 256, 256, 3)
+    path = npz(
+        tmp_path / "p.npz",
+        landmarks=POINTS.swapaxes(1, 2),
+        vertices=np.ones((2, 3, 53215), np.float32),
+        position_map=maps,
+    )
+    found = read_npz(path, frame="image")
+    np.testing.assert_array_equal(found.arrays["landmarks"], POINTS)
+    np.testing.assert_array_equal(found.arrays["position_map"], maps.transpose(0, 3, 1, 2))
+    assert found.arrays["vertices"].shape == (2, 53215, 3)
+    assert found.topology == "bfm-53215"
+    assert [note.split()[0] for note in found.method["notes"]] == [
+        *("landmarks", "vertices", "position_map", "topology")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "frame", "code"),
+    [
+        ({}, None, "frame-needed"),
+        ({}, "world", "unknown-frame"),
+        ({"frame": "crop"}, "image", "frame-conflict"),
+        ({"landmarks": POINTS[:, :50]}, "image", "wrong-shape"),
+        ({"sample_id": np.array(["a", "a"])}, "image", "duplicate-ids"),
+        ({"landmarks": np.array([{}, {}])}, "image", "object-array"),
+        ({"vertices": np.ones((2, 7, 3))}, "image", "no-topology"),
+        ({"method": np.array("{}")}, "image", "bad-method"),
+    ],
+)
+def test_bad_npz(tmp_path, members, frame, code):
+    """Each by its own code."""
+    assert code_of(read_npz, npz(tmp_path / "p.npz", **members), frame) == code
+
+
+@pytest.mark.parametrize("reader", [read_npz, read_csv])
+def test_no_such_file(tmp_path, reader):
+    """Also when a folder is named."""
+    assert code_of(reader, tmp_path / "p") == code_of(reader, tmp_path) == "no-such-file"
+
+
+def test_the_frame_of_the_file_is_enough(tmp_path):
+    """Our own files need no second word."""
+    assert read_npz(npz(tmp_path / "p.npz", frame="crop"), frame=None).frame == "crop"
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("form", [wide, long])
+def test_both_forms_of_tables(tmp_path, form, start, dims):
+    """Two or three coordinates, points counted from 0 or from 1."""
+    path = table(tmp_path, form(POINTS[..., :dims], start=start))
+    found = read_csv(path, frame="image")
+    assert found.sample_ids.tolist() == IDS
+    np.testing.assert_array_equal(found.arrays["landmarks"], POINTS[..., :dims])
+    assert found.method.get("notes", []) == (["points counted from 1"] if start else [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_and_byte_order_mark(tmp_path, delimiter):
+    """As spreadsheets export them."""
+    lines = wide(delimiter=delimiter)
+    lines[0] = "\ufeff" + lines[0].upper()
+    found = read_csv(table(tmp_path, lines), frame="image")
+    np.testing.assert_array_equal(found.arrays["landmarks"], POINTS)
+
+
+def test_rows_of_a_long_table_in_any_order(tmp_path):
+    """Points are placed by their number."""
+    lines = long()
+    found = read_csv(table(tmp_path, [lines[0], *reversed(lines[1:])]), frame="image")
+    order = [found.sample_ids.tolist().index(name) for name in IDS]
+    np.testing.assert_array_equal(found.arrays["landmarks"][order], POINTS)
+
+
+@pytest.mark.parametrize("text", ["", "nan", "NaN", "NA", "None"])
+def test_empty_fields_are_missing_values(tmp_path, text):
+    """A failed detection is an empty row."""
+    lines = wide()
+    lines[2] = ",".join([IDS[1], *[text] * 204])
+    found = read_csv(table(tmp_path, lines), frame="image").arrays["landmarks"]
+    assert np.isnan(found[1]).all()
+    assert np.isfinite(found[0]).all()
+
+
+def changed(lines, row, column, text):
+    cells = lines[row].split(",")
+    cells[column : column + 1] = [] if text is None else [text]
+    return [*lines[:row], ",".join(cells), *lines[row + 1 :]]
+
+
+BAD_TABLES = {
+    "short row": ("ragged-csv", changed(wide(), 2, 5, None)),
+    "long row": ("ragged-csv", changed(wide(), 1, 5, "1,2")),
+    "text": ("not-a-number", changed(wide(), 2, 2, "12px")),
+    "text in a long table": ("not-a-number", changed(long(), 9, 3, "?")),
+    "point no number": ("not-a-number", changed(long(), 9, 1, "nose")),
+    "lacks a column": ("missing-points", [row.rsplit(",", 1)[0] for row in wide()]),
+    "67 points": ("missing-points", wide(POINTS[:, :67])),
+    "69 points": ("missing-points", wide(np.concatenate([POINTS, POINTS[:, :1]], 1))),
+    "x only": ("missing-points", wide(POINTS[..., :1])),
+    "lacks a point": ("missing-points", long()[:-1]),
+    "point 68 of 0 to 67": ("missing-points", [*long(), "image00004,68,1,1,1"]),
+    "point 1.5": ("missing-points", changed(long(), 9, 1, "1.5")),
+    "point empty": ("missing-points", changed(long(), 9, 1, "")),
+    "point twice": ("duplicate-points", [*long(), long()[-1]]),
+    "sample twice": ("duplicate-ids", wide(ids=["a", "a"])),
+    "column twice": ("not-a-csv", changed(wide(), 0, 2, "x0")),
+    "no ids": ("not-a-csv", changed(wide(), 0, 0, "what")),
+    "no rows": ("no-samples", wide()[:1]),
+    "no rows, long": ("no-samples", long()[:1]),
+    "nothing": ("not-a-csv", [""]),
+    "html": ("not-a-csv", ["<!DOCTYPE html>", "<html></html>"]),
+}
+
+
+@pytest.mark.parametrize("what", BAD_TABLES)
+def test_bad_tables(tmp_path, what):
+    """Each by its own code."""
+    code, lines = BAD_TABLES[what]
+    assert code_of(read_csv, table(tmp_path, lines)) == code
+
+
+def test_a_bad_cell_is_named(tmp_path):
+    """By line, column and content."""
+    path = table(tmp_path, changed(wide(), 2, 2, "12px"))
+    with pytest.raises(BenchError) as error:
+        read_csv(path, frame="image")
+    assert "line 3, column y0" in str(error.value)
+    assert "'12px'" in str(error.value)
+
+
+def test_binary_table(tmp_path):
+    """Bytes that are no text."""
+    (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00binary\x80")
+    assert code_of(read_csv, tmp_path / "p.csv") == "not-a-csv"
+
+
+def test_table_needs_a_frame(tmp_path):
+    """Numbers do not say which pixels they are."""
+    assert code_of(read_csv, table(tmp_path, wide()), frame=None) == "frame-needed"
+
+
+@pytest.mark.parametrize(
+    ("given_id", "known", "expected"),
+    [
+        ("image00002", ["image00002"], "image00002"),
+        ("image00002.jpg", ["image00002"], "image00002"),
+        ("AFLW2000/image00002.mat", ["image00002"], "image00002"),
+        ("C:\\data\\image00002.jpg", ["image00002"], "image00002"),
+        ("300W_LP/AFW/AFW_1_0.jpg", ["AFW/AFW_1_0", "AFW_Flip/AFW_1_0"], "AFW/AFW_1_0"),
+        ("AFW_1_0.jpg", ["AFW/AFW_1_0"], "AFW/AFW_1_0"),
+        ("face.v2.jpg", ["face.v2"], "face.v2"),
+        ("face.v2", ["face.v2", "face"], "face.v2"),
+        ("nobody.jpg", ["image00002"], "nobody.jpg"),
+    ],
+)
+def test_ids_are_matched(given_id, known, expected):
+    """An exact id stays; else the longest tail of the path without its extension counts."""
+    assert match_ids([given_id], known) == ([expected], int(given_id != expected))
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        (["AFW_1_0.jpg"], ["AFW/AFW_1_0", "AFW_Flip/AFW_1_0"]),
+        (["a/x.jpg", "b/x.jpg"], ["x"]),
+        (["x", "x.jpg"], ["x"]),
+    ],
+)
+def test_ambiguous_ids(names, known):
+    """A name that fits two samples, and two names that fit one."""
+    with pytest.raises(BenchError) as error:
+        match_ids(names, known)
+    assert error.value.code == "ambiguous-id"
+
+
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="/\\."), min_size=1), unique=True
+    )
+)
+def test_every_id_finds_itself_behind_a_folder(known):
+    """Whatever the script of its name."""
+    given_ids = [f"folder/{name}.jpg" for name in known]
+    assert match_ids(given_ids, known) == (known, len(known))
+
+
+def test_renaming_is_noted(tmp_path):
+    """How many, and of how many."""
+    path = npz(tmp_path / "p.npz", sample_id=np.array(["image00002", "AFLW2000/image00004.jpg"]))
+    found = read_npz(path, frame="image", dataset=DATASET)
+    assert found.sample_ids.tolist() == IDS
+    assert found.method["notes"] == ["1 of 2 ids renamed to the dataset's"]
+
+
+def test_import_then_write_then_open(tmp_path):
+    """What is imported can be written as our own file, with the same digest."""
+    found = read_csv(table(tmp_path, long()), frame="image", dataset=DATASET)
+    write_predictions(
+        tmp_path / "p.h5", found.sample_ids, frame=found.frame, method=found.method, **found.arrays
+    )
+    again = open_predictions(tmp_path / "p.h5")
+    assert again.sha256 == found.sha256
+    assert again.method == found.method
+
+
+def test_real_predictions(real_data):
+    """The released 3DDFA-V2 on the 2,000 images of AFLW2000-3D."""
+    path = real_data / "predictions" / "3ddfa_v2_mb05_aflw2000.npz"
+    found = find_reader("npz")(path, frame="image")
+    assert found.arrays["landmarks"].shape == (2000, 68, 3)
+    assert found.sample_ids[0] == "image00002"
+    with pytest.raises(BenchError) as error:
+        open_predictions(path)
+    assert error.value.code == "no-frame"
