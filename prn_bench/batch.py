@@ -21,6 +21,7 @@ from prn_bench.annotation import Annotation, Fit, SampleFiles
 from prn_bench.dataset import row_digest
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel, load_face_model
+from prn_bench.mesh import place_vertices
 from prn_bench.rawsource import RawSource
 from prn_bench.recipes import Card, Recipe
 from prn_bench.schema import column
@@ -251,19 +252,16 @@ def position_maps(
 
     The shift is taken over all vertices, neck included, as face3d's training maps have it.
     """
-    shapes = model.vertices(columns["coefficients/identity"], columns["coefficients/expression"])
-    affine = geometry.compose_affine(
-        geometry.crop_affine(columns["crop"]), _pose_affine(columns)
-    ).astype(np.float32)
-    points = np.empty_like(shapes)
-    for axis in range(3):
-        np.multiply(shapes[:, 0], affine[:, axis, 0], out=points[:, axis])
-        points[:, axis] += shapes[:, 1] * affine[:, axis, 1]
-        points[:, axis] += shapes[:, 2] * affine[:, axis, 2]
-        points[:, axis] += affine[:, axis, 3]
-    z_shift = -points[:, 2].min(0)
-    points[:, 2] += z_shift
-    return model.uv_layout.operator.maps_from_vertices(points), z_shift.astype(np.float64)
+    affine = geometry.compose_affine(geometry.crop_affine(columns["crop"]), _pose_affine(columns))
+    points, lowest = place_vertices(
+        model,
+        columns["coefficients/identity"],
+        columns["coefficients/expression"],
+        affine,
+        all_axes=True,
+    )
+    points[2] -= lowest
+    return model.uv_layout.operator.maps_from_vertices(points), -lowest.astype(np.float64)
 
 
 def _pose_affine(columns: dict[str, NDArray]) -> NDArray[np.float64]:

@@ -120,12 +120,13 @@ def _frames(dataset: Dataset) -> Iterator[Finding]:
             words = f"{name} is empty or negative in {_some(dataset, bad)}"
             yield _error(dataset.path, "bad-" + name.replace("_", "-"), words)
     crop = dataset.read("crop")
-    linear = crop[:, :2, :2]
+    finite = np.isfinite(crop).all((1, 2))
+    linear = np.where(finite[:, None, None], crop, 0)[:, :2, :2]
     gram = linear @ linear.swapaxes(1, 2)
     size = gram[:, 0, 0]
     off = np.abs(gram - size[:, None, None] * np.eye(2)).max((1, 2), initial=0)
     good = (off <= SIMILARITY_TOLERANCE * size) & (np.linalg.det(linear) > 0)
-    good &= np.isfinite(crop).all((1, 2)) & (crop[:, 2] == [0, 0, 1]).all(1)
+    good &= finite & (crop[:, 2] == [0, 0, 1]).all(1)
     if not good.all():
         words = f"crop is no similarity (scale, rotation, shift) in {_some(dataset, ~good)}"
         yield _error(dataset.path, "crop-not-similarity", words)
@@ -197,9 +198,11 @@ def _maps_and_landmarks(dataset: Dataset) -> Iterator[Finding]:
     if "position_map" not in dataset.names:
         return
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(MAP_SAMPLES, len(dataset))).astype(int))
+    affine = crop_affine(dataset.read("crop", rows), dataset.read("z_shift", rows))
+    sound = np.isfinite(affine).all((1, 2)) & (np.linalg.det(np.nan_to_num(affine[..., :3])) > 0)
+    rows, affine = rows[sound], affine[sound]  # the others are said by _frames
     row, column = dataset.read("uv/landmark_pixels").T
     maps = dataset.position_maps(rows)[:, :, row, column].swapaxes(1, 2).astype(np.float64)
-    affine = crop_affine(dataset.read("crop", rows), dataset.read("z_shift", rows))
     points = apply_affine(invert_affine(affine), maps)
     away = np.linalg.norm(points[..., :2] - dataset.read("landmarks", rows)[..., :2], axis=-1)
     if not np.isfinite(away).any():

@@ -68,6 +68,35 @@ def _is_sound(data: mmap.mmap, start: int) -> bool:
     return True
 
 
+def refuse_other_kind(file: h5py.File, path: Path, kind: str | None, version: int) -> None:
+    """Refuse a file of another format (None: any), or one newer than this version.
+
+    Raises
+    ------
+    BenchError
+        ``wrong-format``, ``newer-format``.
+    """
+    attributes = {key: file.attrs[key] for key in ("format", "format_version") if key in file.attrs}
+    found, newest = attributes.get("format"), attributes.get("format_version", 0)
+    if kind is not None and not (isinstance(found, str) and found == kind):
+        raise BenchError(
+            "this HDF5 file is of another kind",
+            code="wrong-format",
+            where=path,
+            expected=f"format = {kind!r}",
+            found=f"format = {found!r}" if found is not None else "no format attribute",
+        )
+    if kind is not None and not (np.ndim(newest) == 0 and int(newest) <= version):
+        raise BenchError(
+            "this file was written by a newer prn-bench",
+            code="newer-format",
+            where=path,
+            expected=f"format_version <= {version}",
+            found=str(newest),
+            remedy="Upgrade prn-bench.",
+        )
+
+
 def refuse_unsafe(file: h5py.File, path: Path) -> None:
     """Refuse what reads other files, never ends, needs foreign code or takes all memory.
 

@@ -172,6 +172,10 @@ def _id_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError]:
             remedy="Store the dataset's ids, not row numbers.",
         )
         return
+    yield from _odd_ids(ids, path)
+
+
+def _odd_ids(ids: NDArray, path: Path) -> Iterator[BenchError]:
     if not len(ids):
         yield BenchError("the file holds no samples", code="no-samples", where=path)
     twice = sorted(name for name, n in Counter(ids.tolist()).items() if n > 1)

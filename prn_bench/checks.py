@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prn_bench import check_structure, schema, store
+from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError, Finding
-
-if TYPE_CHECKING:
-    from prn_bench.dataset import Dataset
 
 RESULT_SUFFIXES = (".json", ".csv.gz")  # the two files of a pair find each other by name
 ZIP_SIGNATURE, GZIP_SIGNATURE = b"PK\x03\x04", b"\x1f\x8b"
 
 
-def check_file(path: str | Path, *, dataset: Dataset | None = None) -> list[Finding]:
+def check_file(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> list[Finding]:
     """Every fault of a dataset, prediction, result or face-model file.
 
     Parameters
     ----------
     path : path
-        Known by its content; only results need their suffix. Of a result either file of the pair; a folder is
-        checked as the results in it.
-    dataset : Dataset, optional
+        Known by its content; only results need their suffix. Of a result either file of the pair;
+        a folder is checked as the results in it.
+    dataset : Dataset or its path, optional
         What predictions belong to: their ids and coarse position are then checked too.
 
     Returns
@@ -36,6 +33,8 @@ def check_file(path: str | Path, *, dataset: Dataset | None = None) -> list[Find
     path = Path(path)
     findings: list[Finding] = []
     try:
+        if isinstance(dataset, str | Path):
+            dataset = open_dataset(dataset)
         for finding in _check(path, dataset):
             findings.append(finding)  # one by one: a late exception must not lose the others
     except BenchError as error:

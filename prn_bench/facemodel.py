@@ -139,17 +139,29 @@ class FaceModel:
 
         Returns
         -------
-        (v, 3, b) float32, model frame and units
+        (3, v, b) float32, model frame and units
+            Coordinate first, faces last.
         """
-        shapes = np.repeat(self.mean.reshape(-1, 1), len(identity), 1)
-        for basis, values in (
-            (self.identity_basis, identity),
-            (self.expression_basis, expression),
-        ):
-            k = min(basis.shape[2], values.shape[1])
-            part = np.ascontiguousarray(values[:, :k].T, np.float32)
-            shapes += basis[:, :, :k].reshape(-1, k) @ part
-        return shapes.reshape(self.n_vertices, 3, -1)
+        weights = self.weights(identity, expression)
+        mean = self.mean.T[:, :, None]
+        return np.stack([plane @ weights for plane in self.planes]) + mean
+
+    @cached_property
+    def planes(self) -> tuple[NDArray[np.float32], ...]:
+        """Three (v, k_i + k_e) float32 arrays, contiguous: the basis of each coordinate."""
+        bases = (self.identity_basis, self.expression_basis)
+        return tuple(np.concatenate([b[:, axis] for b in bases], 1) for axis in range(3))
+
+    def weights(
+        self, identity: NDArray[np.floating], expression: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
+        """(k_i + k_e, b) float32 coefficients of the dense basis, zero where none is given."""
+        n_identity, n_expression = self.n_components
+        weights = np.zeros((n_identity + n_expression, len(identity)), np.float32)
+        for start, k, values in ((0, n_identity, identity), (n_identity, n_expression, expression)):
+            given = values[:, :k].T
+            weights[start : start + len(given)] = given
+        return weights
 
     def landmarks(
         self, identity: NDArray[np.floating], expression: NDArray[np.floating]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.check_hdf5 import broken_heap, refuse_unsafe, refused
+from prn_bench.check_hdf5 import broken_heap, refuse_other_kind, refuse_unsafe, refused
 from prn_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5
             raise OSError(f"impossible sizes in the heap at byte {place}")
         file = h5py.File(path, "r", locking=False)
         try:
-            _check_format(file, path, kind, version)
+            refuse_other_kind(file, path, kind, version)
             refuse_unsafe(file, path)
         except BaseException:
             file.close()
@@ -288,25 +288,3 @@ def write_attributes(file: h5py.File, attributes: Mapping[str, Any]) -> None:
     for key, value in attributes.items():
         if value is not None:
             file.attrs[key] = value
-
-
-def _check_format(file: h5py.File, path: Path, kind: str | None, version: int) -> None:
-    attributes = {key: file.attrs[key] for key in ("format", "format_version") if key in file.attrs}
-    found, newest = attributes.get("format"), attributes.get("format_version", 0)
-    if kind is not None and not (isinstance(found, str) and found == kind):
-        raise BenchError(
-            "this HDF5 file is of another kind",
-            code="wrong-format",
-            where=path,
-            expected=f"format = {kind!r}",
-            found=f"format = {found!r}" if found is not None else "no format attribute",
-        )
-    if kind is not None and not (np.ndim(newest) == 0 and int(newest) <= version):
-        raise BenchError(
-            "this file was written by a newer prn-bench",
-            code="newer-format",
-            where=path,
-            expected=f"format_version <= {version}",
-            found=str(newest),
-            remedy="Upgrade prn-bench.",
-        )

@@ -101,7 +101,7 @@ def test_real_fitted_face_through_the_position_map(real: FaceModel) -> None:
     expected = projected(real, folder / "300W_LP/HELEN/HELEN_1629243_1_0.mat")
     assert np.abs(image[real.landmark_vertices] - expected).max() < 1e-4
     operator = real.uv_layout.operator
-    maps = operator.maps_from_vertices(image[:, :, None])
+    maps = operator.maps_from_vertices(image.T[:, :, None])
     error = np.linalg.norm(operator.vertices_from_maps(maps)[0] - image, axis=1)
     face = error[real.regions["face"]]
     # Bilinear reading across the folds of lips and nostrils loses more: at 41 face vertices over 1 px.

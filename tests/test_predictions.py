@@ -1,11 +1,7 @@
 """Prediction files: two carriers, one content; every bad one refused by its own code."""
 
-import io
 import json
-import os
 import pickle
-import struct
-import zipfile
 from itertools import permutations
 
 import h5py
@@ -156,44 +152,23 @@ def test_a_strangers_file(tmp_path, points, suffix):
 
 
 BAD = {
-    "no frame": ("no-frame", {"frame": None}),
-    "unknown frame": ("unknown-frame", {"frame": "world"}),
-    "frame as a number": ("unknown-frame", {"frame": 1}),
-    "other format": ("wrong-format", {"format": "prn-bench/dataset"}),
-    "newer": ("newer-format", {"format_version": 2}),
-    "no ids": ("no-ids", {"sample_id": None}),
-    "ids as numbers": ("bad-ids", {"sample_id": np.arange(3)}),
-    "ids in a table": ("bad-ids", {"sample_id": np.array([IDS])}),
-    "duplicate ids": ("duplicate-ids", {"sample_id": np.array(["a", "b", "a"])}),
-    "empty id": ("empty-id", {"sample_id": np.array(["a", " ", "b"])}),
-    "no samples": (
-        "no-samples",
-        {"sample_id": np.array([], "U1"), "landmarks": np.ones((0, 68, 2))},
-    ),
-    "no arrays": ("no-arrays", {"landmarks": None}),
-    "too few rows": ("wrong-shape", {"landmarks": np.ones((2, 68, 3))}),
-    "turned": ("wrong-shape", {"landmarks": np.ones((3, 3, 68))}),
-    "67 points": ("wrong-shape", {"landmarks": np.ones((3, 67, 3))}),
-    "a number": ("wrong-shape", {"landmarks": 3.0}),
-    "maps last axis": ("wrong-shape", {"position_map": np.ones((3, 256, 256, 3), "f2")}),
-    "no vertices": ("wrong-shape", {"vertices": np.ones((3, 0, 3)), "topology": "unordered"}),
-    "texts": ("wrong-type", {"landmarks": np.full((3, 68, 3), "1.0")}),
-    "complex": ("wrong-type", {"landmarks": np.ones((3, 68, 3), complex)}),
-    "8 bits": ("eight-bit-map", {"position_map": np.zeros((3, 3, 256, 256), np.uint8)}),
-    "no topology": ("no-topology", {"vertices": np.ones((3, 5, 3))}),
-    "wrong topology": ("wrong-topology", {"vertices": np.ones((3, 5, 3)), "topology": "bfm-53215"}),
-    "method is no json": ("bad-method", {"method": "PRN"}),
-    "method without name": ("bad-method", {"method": '{"version": "1"}'}),
-    "method is a list": ("bad-method", {"method": "[1]"}),
+    "no-frame": {"frame": None},
+    "wrong-format": {"format": "prn-bench/dataset"},
+    "newer-format": {"format_version": 2},
+    "bad-ids": {"sample_id": np.array([IDS])},
+    "duplicate-ids": {"sample_id": np.array(["a", "b", "a"])},
+    "wrong-shape": {"landmarks": np.ones((3, 3, 68))},
+    "wrong-type": {"landmarks": np.full((3, 68, 3), "1.0")},
+    "eight-bit-map": {"position_map": np.zeros((3, 3, 256, 256), np.uint8)},
+    "bad-method": {"method": "[1]"},
 }
 
 
 @pytest.mark.parametrize("suffix", CARRIERS)
-@pytest.mark.parametrize("what", BAD)
-def test_bad_content_is_refused(tmp_path, points, what, suffix):
-    """One fault, its code, on both carriers."""
-    code, changes = BAD[what]
-    path = save(tmp_path / f"p{suffix}", good(points, **changes))
+@pytest.mark.parametrize("code", BAD)
+def test_bad_content_is_refused(tmp_path, points, code, suffix):
+    """On both carriers (the other rules: test_check_structure)."""
+    path = save(tmp_path / f"p{suffix}", good(points, **BAD[code]))
     assert code_of(path) == code
 
 
@@ -225,80 +200,6 @@ def test_other_files(tmp_path, content, code):
 def test_no_such_file(tmp_path):
     """Nor is a folder one."""
     assert code_of(tmp_path / "p.npz") == code_of(tmp_path) == "no-such-file"
-
-
-class Payload:
-    """Unpickling it would make a folder."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.folder),)
-
-
-@pytest.mark.parametrize("name", ["landmarks", "sample_id", "method", "extra"])
-def test_nothing_is_unpickled(tmp_path, points, name):
-    """An object array is refused wherever it stands, and its payload does not run."""
-    hostile = np.array([Payload(tmp_path / "owned")] * 3, dtype=object)
-    path = save(tmp_path / "p.npz", good(points, **{name: hostile}))
-    assert code_of(path) == "object-array"
-    assert not (tmp_path / "owned").exists()
-
-
-def npy(shape, dtype="<f4", data=b""):
-    """An .npy whose header says what it likes."""
-    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
-    header = header.ljust(118 - 1) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
-
-
-@pytest.mark.parametrize(
-    "member",
-    [
-        npy((10**12, 68, 3)),
-        npy((2**62, 2**62)),
-        npy((3, 68, 3), data=bytes(100)),
-        npy((3, 68, 3), data=bytes(3 * 68 * 3 * 4 + 1)),
-        npy((-3, 68, 3)),
-        npy((10**12,), "<U10"),
-    ],
-)
-def test_declared_size_is_compared_with_the_file(tmp_path, member):
-    """Before any memory is taken."""
-    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
-        archive.writestr("landmarks.npy", member)
-    assert code_of(tmp_path / "p.npz") == "implausible-size"
-
-
-def test_decompression_bomb(tmp_path):
-    """A file that unpacks to a thousand times its size, beyond what a machine does not notice."""
-    zeros = bytes(1 << 24)
-    with zipfile.ZipFile(tmp_path / "p.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for i in range(20):
-            archive.writestr(f"x{i}.npy", npy((1 << 22,), data=zeros))
-    assert code_of(tmp_path / "p.npz") == "implausible-size"
-
-
-@pytest.mark.parametrize(
-    "member",
-    [b"", b"\x93NUMPY", b"not an array", npy((3,), "nonsense"), npy("(3,", "<f4"), npy("x")],
-)
-def test_damaged_members(tmp_path, member):
-    """Headers that make NumPy raise six kinds of errors."""
-    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
-        archive.writestr("landmarks.npy", member)
-    assert code_of(tmp_path / "p.npz") == "damaged-npz"
-
-
-def test_truncated_npz(tmp_path, points):
-    """Wherever it is cut."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **good(points))
-    data, path = content.getvalue(), tmp_path / "p.npz"
-    for end in range(0, len(data), max(1, len(data) // 40)):
-        path.write_bytes(data[:end])
-        assert code_of(path) in ("damaged-npz", "not-predictions")
 
 
 def test_bad_input_is_not_written(tmp_path, points):

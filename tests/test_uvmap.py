@@ -33,7 +33,7 @@ def test_pixel_convention():
 def test_map_of_uv_itself_is_the_pixel_grid(operator):
     """Interpolating the vertices' own pixel coordinates gives each pixel's coordinates."""
     pixels = uvmap.uv_to_pixel(operator.uv, 33)
-    vertices = np.column_stack([pixels, np.zeros(len(pixels))])[:, :, None]
+    vertices = np.stack([*pixels.T, np.zeros(len(pixels))])[:, :, None]
     found = operator.maps_from_vertices(vertices)[0]
     rows, columns = np.indices((33, 33))
     np.testing.assert_allclose(found[0], columns, atol=1e-5)
@@ -42,22 +42,20 @@ def test_map_of_uv_itself_is_the_pixel_grid(operator):
 
 def test_equals_the_per_pixel_oracle(operator):
     """The sparse product is the weighted sum over three vertices, pixel by pixel."""
-    vertices = np.random.default_rng(0).normal(size=(81, 3, 2)).astype(np.float32)
+    vertices = np.random.default_rng(0).normal(size=(3, 81, 2)).astype(np.float32)
     found = operator.maps_from_vertices(vertices)
     for row in range(0, 33, 4):
         for column in range(33):
             corner = operator.vertices[row, column]
-            expected = operator.weights[row, column] @ vertices[corner].reshape(3, -1)
-            np.testing.assert_allclose(
-                found[:, :, row, column], expected.reshape(3, 2).T, atol=1e-6
-            )
+            expected = np.einsum("k,dkb->bd", operator.weights[row, column], vertices[:, corner])
+            np.testing.assert_allclose(found[:, :, row, column], expected, atol=1e-6)
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3), st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
 def test_operator_is_linear(operator, a, b, seed):
     """A map of a sum is the sum of the maps."""
-    first, second = np.random.default_rng(seed).normal(size=(2, 81, 3, 1))
+    first, second = np.random.default_rng(seed).normal(size=(2, 3, 81, 1))
     together = operator.maps_from_vertices(a * first + b * second)
     apart = a * operator.maps_from_vertices(first) + b * operator.maps_from_vertices(second)
     np.testing.assert_allclose(together, apart, atol=1e-4)
@@ -65,7 +63,7 @@ def test_operator_is_linear(operator, a, b, seed):
 
 def test_batches_and_out_change_nothing(operator, monkeypatch):
     """Batch size, transpose block and a reused buffer are matters of speed."""
-    vertices = np.random.default_rng(3).normal(size=(81, 3, 7))
+    vertices = np.random.default_rng(3).normal(size=(3, 81, 7))
     whole = operator.maps_from_vertices(vertices)
     monkeypatch.setattr(uvmap, "BATCH_FACES", 2)
     monkeypatch.setattr(uvmap, "TRANSPOSE_BLOCK", 100)
@@ -76,9 +74,9 @@ def test_batches_and_out_change_nothing(operator, monkeypatch):
 
 def test_vertices_come_back_where_they_sit_on_pixels(operator):
     """The 9 x 9 grid lies on pixel centres of the 33 x 33 map: the round trip is exact there."""
-    vertices = np.random.default_rng(4).normal(size=(81, 3, 2)).astype(np.float32)
+    vertices = np.random.default_rng(4).normal(size=(3, 81, 2)).astype(np.float32)
     back = operator.vertices_from_maps(operator.maps_from_vertices(vertices))
-    np.testing.assert_allclose(back, vertices.transpose(2, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(back, vertices.transpose(2, 1, 0), atol=1e-5)
 
 
 def test_uncovered_pixels_repeat_the_nearest_vertex():
@@ -86,7 +84,7 @@ def test_uncovered_pixels_repeat_the_nearest_vertex():
     uv = np.array([[0.0, 1.0], [0.5, 1.0], [0.0, 0.5]])
     operator = uvmap.build_operator(uv, np.array([[0, 1, 2]]), size_px=11)
     assert operator.covered.sum() == 21
-    found = operator.maps_from_vertices(np.arange(9.0).reshape(3, 3, 1))[0]
+    found = operator.maps_from_vertices(np.arange(9.0).reshape(3, 3).T[:, :, None])[0]
     np.testing.assert_array_equal(found[:, 10, 0], [6, 7, 8])
     np.testing.assert_array_equal(found[:, 0, 10], [3, 4, 5])
 

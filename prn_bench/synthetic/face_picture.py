@@ -104,7 +104,7 @@ def _tile(model: FaceModel, k: int, yaw_deg: float, moved: dict[str, float] | No
     expression = 0.4 * sample_expression(rng, 1)
     if moved is not None:
         expression = np.array([[moved.get(name, 0.0) for name in NAMES]])
-    vertices = model.vertices(identity, expression)[:, :, 0]
+    vertices = model.vertices(identity, expression)[:, :, 0].T
     return view(model, vertices, colors, yaw_deg, TILE, SMALL)
 
 
@@ -116,7 +116,7 @@ def _positions(vertices: NDArray[np.float64]) -> Image:
 
 def _uv_image(model: FaceModel, colors: Image) -> Image:
     """(190, 190, 3) UV map of vertex colours."""
-    planes = model.uv_layout.operator.maps_from_vertices(colors[:, :, None].astype(np.float32))
+    planes = model.uv_layout.operator.maps_from_vertices(colors.T[:, :, None].astype(np.float32))
     rows = np.rint(np.linspace(0, planes.shape[-1] - 1, TILE[0])).astype(int)
     return np.rint(planes[0][:, rows][:, :, rows]).astype(np.uint8).transpose(1, 2, 0)
 

@@ -81,7 +81,7 @@ def landmarks(model: FaceModel, fit: Fit) -> NDArray[np.float64]:
 
 def mesh(model: FaceModel, fit: Fit) -> NDArray[np.float64]:
     """(v, 3) vertices of a fit, image frame."""
-    shape = model.vertices(fit.identity[None], fit.expression[None])[:, :, 0].astype(np.float64)
+    shape = model.vertices(fit.identity[None], fit.expression[None])[:, :, 0].T.astype(np.float64)
     return geometry.apply_affine(geometry.pose_affine(fit.pose, IMAGE_PX), shape)
 
 

@@ -1,0 +1,112 @@
+"""The rules for the structure of prediction files: each one alone, and all at once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prn_bench.check_structure import FORMAT, structure_faults, text_of
+
+IDS = ["image00004", "image00002", "顔"]
+PATH = Path("p.npz")
+
+
+def codes(**changes):
+    """Codes of the faults of good content with these changes; None leaves a member out."""
+    members = {
+        "format": FORMAT,
+        "frame": "image",
+        "method": json.dumps({"name": "PRN"}),
+        "sample_id": np.array(IDS),
+        "landmarks": np.ones((3, 68, 3)),
+        **changes,
+    }
+    content = {key: np.asarray(value) for key, value in members.items() if value is not None}
+    return [fault.code for fault in structure_faults(content, PATH)]
+
+
+BAD = {
+    "no frame": ("no-frame", {"frame": None}),
+    "unknown frame": ("unknown-frame", {"frame": "world"}),
+    "frame as a number": ("unknown-frame", {"frame": 1}),
+    "other format": ("wrong-format", {"format": "prn-bench/dataset"}),
+    "newer": ("newer-format", {"format_version": 2}),
+    "no ids": ("no-ids", {"sample_id": None}),
+    "ids as numbers": ("bad-ids", {"sample_id": np.arange(3)}),
+    "ids in a table": ("bad-ids", {"sample_id": np.array([IDS])}),
+    "duplicate ids": ("duplicate-ids", {"sample_id": np.array(["a", "b", "a"])}),
+    "empty id": ("empty-id", {"sample_id": np.array(["a", " ", "b"])}),
+    "no samples": (
+        "no-samples",
+        {"sample_id": np.array([], "U1"), "landmarks": np.ones((0, 68, 2))},
+    ),
+    "no arrays": ("no-arrays", {"landmarks": None}),
+    "too few rows": ("wrong-shape", {"landmarks": np.ones((2, 68, 3))}),
+    "turned": ("wrong-shape", {"landmarks": np.ones((3, 3, 68))}),
+    "67 points": ("wrong-shape", {"landmarks": np.ones((3, 67, 3))}),
+    "a number": ("wrong-shape", {"landmarks": 3.0}),
+    "maps last axis": ("wrong-shape", {"position_map": np.ones((3, 256, 256, 3), "f2")}),
+    "no vertices": ("wrong-shape", {"vertices": np.ones((3, 0, 3)), "topology": "unordered"}),
+    "texts": ("wrong-type", {"landmarks": np.full((3, 68, 3), "1.0")}),
+    "complex": ("wrong-type", {"landmarks": np.ones((3, 68, 3), complex)}),
+    "8 bits": ("eight-bit-map", {"position_map": np.zeros((3, 3, 256, 256), np.uint8)}),
+    "no topology": ("no-topology", {"vertices": np.ones((3, 5, 3))}),
+    "wrong topology": ("wrong-topology", {"vertices": np.ones((3, 5, 3)), "topology": "bfm-53215"}),
+    "method is no json": ("bad-method", {"method": "PRN"}),
+    "method without name": ("bad-method", {"method": '{"version": "1"}'}),
+    "method is a list": ("bad-method", {"method": "[1]"}),
+}
+
+
+def test_good_content():
+    """No fault, with or without what may be left out."""
+    assert codes() == codes(format=None, method=None, format_version=1) == []
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_each_rule(what):
+    """One fault, one code."""
+    code, changes = BAD[what]
+    assert codes(**changes) == [code]
+
+
+def test_all_at_once():
+    """A fault hides no other."""
+    changes = {
+        "format": "x",
+        "frame": "world",
+        "sample_id": np.array(["a", "a", ""]),
+        "method": "?",
+    }
+    assert codes(landmarks=np.full((2, 68, 3), "a"), vertices=np.ones((3, 1, 3)), **changes) == [
+        *("wrong-format", "unknown-frame", "duplicate-ids", "empty-id", "wrong-shape"),
+        *("wrong-type", "no-topology", "bad-method"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [((3, 3, 68), "last two axes"), ((3, 2, 68), "last two axes"), ((3, 68, 4), "")],
+)
+def test_turned_axes_get_a_hint(shape, hint):
+    """The commonest wrong shape says how to put it right."""
+    content = {"sample_id": np.array(IDS), "frame": "image", "landmarks": np.ones(shape)}
+    (fault,) = structure_faults(content, PATH)
+    assert hint in (fault.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        (np.array("a"), "a"),
+        (b"a", "a"),
+        (np.bytes_(b"a"), "a"),
+        (1, None),
+        (["a"], None),
+    ],
+)
+def test_texts(value, text):
+    """As attributes, 0-d arrays and bytes."""
+    assert text_of(value) == text
