@@ -13,7 +13,8 @@ from prn_bench import gallery, plots
 from prn_bench.build import build
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.evaluate import score
-from prn_bench.facemodel import FaceModel, save_face_model
+from prn_bench.facemodel import FaceModel
+from prn_bench.facemodel_file import save_face_model
 from prn_bench.geometry import landmark_box
 from prn_bench.predictions import open_predictions, write_predictions
 from prn_bench.protocol import protocol

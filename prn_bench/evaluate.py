@@ -217,6 +217,6 @@ def _about(dataset: Dataset) -> dict[str, str | int | None]:
 
 
 def _tool_version() -> str:
-    import prn_bench
+    from prn_bench import __version__
 
-    return prn_bench.__version__
+    return __version__

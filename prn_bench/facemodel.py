@@ -1,7 +1,7 @@
-"""The face model: a linear 3D morphable model with its UV layout, and its file.
+"""The face model: a linear 3D morphable model with its UV layout.
 
-A face is ``mean + identity_basis @ identity + expression_basis @ expression`` in model units. The file
-(``prn-bench/face-model``, HDF5) also holds the UV operator, so that nobody builds it twice.
+A face is ``mean + identity_basis @ identity + expression_basis @ expression`` in model units. Its
+file (:mod:`prn_bench.facemodel_file`) also holds the UV operator, so that nobody builds it twice.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import store
-from prn_bench.errors import BenchError
 from prn_bench.uvmap import UVOperator
 
-FORMAT, FORMAT_VERSION = "prn-bench/face-model", 1
+OPTIONAL = ("albedo", "identity_sigma", "expression_sigma")
+DENSE = ("mean", "identity_basis", "expression_basis", "triangles", "uv_triangles")
 
 
 @dataclass(frozen=True)
@@ -120,10 +117,30 @@ class FaceModel:
     def model_id(self) -> str:
         """sha256 of everything that moves a vertex or a UV pixel; names and licences are left out."""
         digest = hashlib.sha256()
-        for key, value in sorted(_arrays(self).items()):
+        for key, value in sorted(self.arrays().items()):
             digest.update(f"{key}{value.dtype.str}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).data)
         return digest.hexdigest()
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Everything of the model that its file stores as an array, by name in the file."""
+        layout, basis = self.uv_layout, self.landmark_basis
+        arrays: dict[str, NDArray | None] = {key: getattr(self, key) for key in DENSE + OPTIONAL}
+        arrays |= {
+            "landmark/vertices": self.landmark_vertices,
+            "landmark/mean": basis.mean,
+            "landmark/identity": basis.identity,
+            "landmark/expression": basis.expression,
+            "uv/vertices": layout.operator.vertices,
+            "uv/weights": layout.operator.weights,
+            "uv/covered": layout.operator.covered,
+            "uv/coordinates": layout.operator.uv,
+            "uv/landmark_pixels": layout.landmark_pixels,
+            "uv/face_mask": layout.face_mask,
+            "uv/region_weights": layout.region_weights,
+        }
+        arrays |= {f"region/{name}": mask for name, mask in self.regions.items()}
+        return {key: value for key, value in arrays.items() if value is not None}
 
     def vertices(
         self, identity: NDArray[np.floating], expression: NDArray[np.floating]
@@ -186,44 +203,6 @@ class FaceModel:
         return bool(identity[:, n_identity:].any() or expression[:, n_expression:].any())
 
 
-def save_face_model(model: FaceModel, path: str | Path) -> None:
-    """Write a face-model file; it appears under its name only when whole."""
-    attributes = {
-        key: getattr(model, key) for key in ("name", "topology", "units", "licence", "citation")
-    }
-    attributes |= {"uv_layout": model.uv_layout.name, "model_id": model.model_id}
-    store.write_tree(path, FORMAT, FORMAT_VERSION, _arrays(model), attributes)
-
-
-def load_face_model(path: str | Path) -> FaceModel:
-    """Read a face-model file.
-
-    Raises
-    ------
-    BenchError
-        ``not-a-face-model`` when it is another kind of file, ``face-model-damaged`` when its content
-        no longer has the digest it was written with.
-    """
-    arrays, attributes = store.read_tree(path, FORMAT, FORMAT_VERSION)
-    try:
-        model = _from_arrays(arrays, attributes)
-    except (KeyError, ValueError, TypeError) as error:
-        raise BenchError(
-            f"the face model lacks or garbles {error}",
-            code="face-model-damaged",
-            where=path,
-            remedy="Make it again with `prn-bench face-model`.",
-        ) from None
-    if model.model_id != attributes["model_id"]:
-        raise BenchError(
-            "the face model's content does not have the digest it was written with",
-            code="face-model-damaged",
-            where=path,
-            remedy="Make it again with `prn-bench face-model`.",
-        )
-    return model
-
-
 def landmark_basis_of(
     mean: NDArray[np.floating],
     identity: NDArray[np.floating],
@@ -263,59 +242,3 @@ def region_weights(
     weights[~face_mask] = 0
     weights[landmark_pixels[:, 0], landmark_pixels[:, 1]] = 16
     return weights
-
-
-_OPTIONAL = ("albedo", "identity_sigma", "expression_sigma")
-_DENSE = ("mean", "identity_basis", "expression_basis", "triangles", "uv_triangles")
-
-
-def _arrays(model: FaceModel) -> dict[str, NDArray]:
-    layout, basis = model.uv_layout, model.landmark_basis
-    arrays: dict[str, NDArray | None] = {key: getattr(model, key) for key in _DENSE + _OPTIONAL}
-    arrays |= {
-        "landmark/vertices": model.landmark_vertices,
-        "landmark/mean": basis.mean,
-        "landmark/identity": basis.identity,
-        "landmark/expression": basis.expression,
-        "uv/vertices": layout.operator.vertices,
-        "uv/weights": layout.operator.weights,
-        "uv/covered": layout.operator.covered,
-        "uv/coordinates": layout.operator.uv,
-        "uv/landmark_pixels": layout.landmark_pixels,
-        "uv/face_mask": layout.face_mask,
-        "uv/region_weights": layout.region_weights,
-    }
-    arrays |= {f"region/{name}": mask for name, mask in model.regions.items()}
-    return {key: value for key, value in arrays.items() if value is not None}
-
-
-def _from_arrays(arrays: dict[str, NDArray], attributes: dict[str, Any]) -> FaceModel:
-    operator = UVOperator(
-        arrays["uv/vertices"],
-        arrays["uv/weights"],
-        arrays["uv/covered"],
-        len(arrays["mean"]),
-        arrays["uv/coordinates"],
-    )
-    layout = UVLayout(
-        attributes["uv_layout"],
-        operator,
-        arrays["uv/landmark_pixels"],
-        arrays.get("uv/face_mask"),
-        arrays.get("uv/region_weights"),
-    )
-    basis = LandmarkBasis(
-        *(arrays[f"landmark/{key}"] for key in ("mean", "identity", "expression"))
-    )
-    regions = {key[7:]: arrays[key] for key in arrays if key.startswith("region/")}
-    texts: dict[str, Any] = {key: attributes[key] for key in ("name", "topology", "units", "licence", "citation")}
-    parts: dict[str, Any] = {key: arrays[key] for key in _DENSE}
-    parts |= {key: arrays.get(key) for key in _OPTIONAL}
-    return FaceModel(
-        **texts,
-        **parts,
-        landmark_vertices=arrays["landmark/vertices"],
-        landmark_basis=basis,
-        uv_layout=layout,
-        regions=regions,
-    )

@@ -30,7 +30,7 @@ def decode_image(data: bytes, where: str) -> Image:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP")) as picture:
             picture.load()
-            return picture.convert("RGB")
+            return picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
     except UnidentifiedImageError:
         raise BenchError(
             "this is not an image",
@@ -48,27 +48,40 @@ def decode_image(data: bytes, where: str) -> Image:
         ) from None
 
 
-def warp_crop(picture: Image, crop: NDArray[np.float64], size_px: int) -> Image:
-    """The square crop of a picture, bilinear, black beyond its borders.
+def cut_crop(picture: Image, crop: NDArray[np.float64], size_px: int) -> Image:
+    """The square crop of a picture, black where the picture does not reach.
 
     Parameters
     ----------
     picture : PIL image
     crop : (3, 3) float
-        Image frame to crop frame, pixel centres at integers.
+        Image frame to crop frame, pixel centres at integers; scale and translation only.
     size_px : int
+
+    Notes
+    -----
+    Bilinear where the crop enlarges; where it shrinks, the filter widens with it, so that fine
+    texture does not alias (PRNet's own warp samples single points).
     """
     from PIL import Image
 
-    inverse = np.linalg.inv(crop)[:2]
-    # Pillow samples at centre + 0.5 on both sides; our centres lie at integers.
-    inverse[:, 2] += 0.5 - inverse[:, :2].sum(1) / 2
-    return picture.transform(
-        (size_px, size_px),
-        Image.Transform.AFFINE,
-        tuple(inverse.reshape(-1)),
+    scale = crop[0, 0]
+    # Pillow counts from the pixels' outer edges, the frames from their centres.
+    edge = (0.5 * (scale - 1) - crop[:2, 2]) / scale
+    size = np.array([picture.width, picture.height])
+    first = np.ceil(np.maximum(-edge * scale, 0) - 1e-6).astype(int)
+    last = np.floor(np.minimum((size - edge) * scale, size_px) + 1e-6).astype(int)
+    canvas = Image.new("RGB", (size_px, size_px))
+    if (last <= first).any():
+        return canvas
+    low, high = np.clip(edge + first / scale, 0, size), np.clip(edge + last / scale, 0, size)
+    part = picture.resize(
+        (int(last[0] - first[0]), int(last[1] - first[1])),
         Image.Resampling.BILINEAR,
+        box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
     )
+    canvas.paste(part, (int(first[0]), int(first[1])))
+    return canvas
 
 
 def encode_image(picture: Image, *, lossless: bool) -> bytes:

@@ -58,7 +58,9 @@ def place_vertices(
             moved = points[axis, block]
             np.multiply(shape[0], spread[axis, 0, :size], out=moved)
             for other in (1, 2):
-                moved += np.multiply(shape[other], spread[axis, other, :size], out=scratch[3, :size])
+                moved += np.multiply(
+                    shape[other], spread[axis, other, :size], out=scratch[3, :size]
+                )
             moved += spread[axis, 3, :size]
         np.minimum(lowest, points[2, block].min(0), out=lowest)
     return points, lowest

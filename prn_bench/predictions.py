@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prn_bench import store
-from prn_bench.check_structure import (
+from prn_bench.errors import BenchError
+from prn_bench.predictions_structure import (
     FORMAT,
     FORMAT_VERSION,
     SHAPES,
@@ -29,7 +30,6 @@ from prn_bench.check_structure import (
     text_ids,
     text_of,
 )
-from prn_bench.errors import BenchError
 from prn_bench.uvmap import decode_maps
 
 PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds

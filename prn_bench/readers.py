@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from prn_bench.check_structure import FORMAT, method_card, text_ids, text_of
-from prn_bench.check_table import Table, long_points, wide_points
 from prn_bench.errors import BenchError
 from prn_bench.predictions import Predictions, assemble, read_npz_members
+from prn_bench.predictions_csv import Table, long_points, wide_points
+from prn_bench.predictions_structure import FORMAT, method_card, text_ids, text_of
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

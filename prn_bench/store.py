@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.check_hdf5 import broken_heap, refuse_other_kind, refuse_unsafe, refused
 from prn_bench.errors import BenchError
+from prn_bench.store_guard import broken_heap, refuse_other_kind, refuse_unsafe, refused
 
 if TYPE_CHECKING:
     import h5py

@@ -91,7 +91,9 @@ class UVOperator:
                 faces = slice(start, start + BATCH_FACES)
                 part = np.ascontiguousarray(vertices[axis, :, faces], np.float32)
                 pixels = self.to_map @ part
-                for block in range(0, n_pixels, TRANSPOSE_BLOCK):  # a whole transpose misses the cache
+                for block in range(
+                    0, n_pixels, TRANSPOSE_BLOCK
+                ):  # a whole transpose misses the cache
                     rows = slice(block, block + TRANSPOSE_BLOCK)
                     flat[faces, axis, rows] = pixels[rows].T
         return maps

@@ -47,13 +47,13 @@ def test_crop_shows_what_the_landmarks_say(datasets):
     """Cropping moves image and landmarks together: a bright spot ends where its coordinates end."""
     from PIL import Image
 
-    from prn_bench.images import warp_crop
+    from prn_bench.images import cut_crop
 
     y, x = np.indices((450, 450))
     spot = 255 * np.exp(-((x - 300) ** 2 + (y - 200) ** 2) / 200)
     picture = np.repeat(spot.astype(np.uint8)[..., None], 3, 2)
     crop = geometry.crop_from_box(np.array([200.0, 120.0, 380.0, 300.0]))
-    found = np.asarray(warp_crop(Image.fromarray(picture), crop, 256), np.float64)[..., 0]
+    found = np.asarray(cut_crop(Image.fromarray(picture), crop, 256), np.float64)[..., 0]
     rows, columns = np.indices(found.shape)
     centre = np.array([(columns * found).sum(), (rows * found).sum()]) / found.sum()
     expected = crop[:2] @ [300, 200, 1]
@@ -150,7 +150,7 @@ def test_a_folder_that_does_not_exist(world, tmp_path):
 def test_real_data_builds(real_data, tmp_path):
     """60 of 60 and 27 of 27 pairs; the audit adds up; one and two workers agree."""
     from prn_bench.bfm import read_face_model
-    from prn_bench.facemodel import save_face_model
+    from prn_bench.facemodel_file import save_face_model
 
     model = tmp_path / "bfm.h5"
     save_face_model(read_face_model(real_data / "bfm"), model)
@@ -176,7 +176,7 @@ def test_real_data_builds(real_data, tmp_path):
 def test_real_annotations_reproduce(real_data, tmp_path):
     """All 2,000 stored landmarks from their parameters, to 1e-3 px."""
     from prn_bench.bfm import read_face_model
-    from prn_bench.facemodel import save_face_model
+    from prn_bench.facemodel_file import save_face_model
 
     model = tmp_path / "bfm.h5"
     save_face_model(read_face_model(real_data / "bfm"), model)

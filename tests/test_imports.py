@@ -25,10 +25,11 @@ PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
     "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
-    "files": "annotation bfm dataset facemodel images matfile predictions protocol rawsource readers"
-    " reference results schema sniff store",
+    "files": "annotation bfm dataset facemodel facemodel_file ict images landmark_map matfile mesh"
+    " objfile predictions predictions_csv predictions_structure protocol rawsource readers"
+    " reference results schema sniff store store_guard wrlfile",
     "specialists": "gallery plots report surface",
-    "engine": "batch build checks dataset_writer demo evaluate recipes survey synthetic",
+    "engine": "batch build checks columns dataset_writer demo evaluate recipes survey synthetic",
     "top": "cli",
 }
 MAY_IMPORT = {

@@ -167,7 +167,7 @@ BAD = {
 @pytest.mark.parametrize("suffix", CARRIERS)
 @pytest.mark.parametrize("code", BAD)
 def test_bad_content_is_refused(tmp_path, points, code, suffix):
-    """On both carriers (the other rules: test_check_structure)."""
+    """On both carriers (the other rules: test_predictions_structure)."""
     path = save(tmp_path / f"p{suffix}", good(points, **BAD[code]))
     assert code_of(path) == code
 

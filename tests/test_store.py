@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from prn_bench import store
-from prn_bench.check_hdf5 import broken_heap
 from prn_bench.errors import BenchError
+from prn_bench.store_guard import broken_heap
 
 KIND = "prn-bench/test"
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from prn_bench.facemodel import FaceModel, load_face_model, save_face_model
+from prn_bench.facemodel import FaceModel
+from prn_bench.facemodel_file import load_face_model, save_face_model
 from prn_bench.synthetic.face import (
     sample_expression,
     sample_identity,
@@ -32,7 +33,7 @@ def people(face_model: FaceModel) -> NDArray[np.float32]:
     """(v, 3, 40) random people with random expressions, in millimetres."""
     rng = np.random.default_rng(11)
     identity = sample_identity(rng, 40, face_model)
-    return face_model.vertices(identity, sample_expression(rng, 40)) / 1000
+    return face_model.vertices(identity, sample_expression(rng, 40)).swapaxes(0, 1) / 1000
 
 
 def mirrored(rows: NDArray[np.integer]) -> NDArray[np.integer]:

@@ -66,7 +66,7 @@ def _write_sample(
         shot.fit.pose[1] = np.float32(shot.fit.pose[1] - 2 * np.pi)
     picture = scene.photograph(model, person, shot).image
     stem.with_suffix(".jpg").write_bytes(encode_pixels(picture))
-    stored = scene.landmarks(model, shot.fit).T + [[1], [1], [0]]
+    stored = (scene.landmarks(model, shot.fit) + (1, 1, 0)).T
     fields = fit_fields(shot.fit, rng)
     fields["pt3d_68"] = stored.astype(np.float32)
     fields["pt2d"] = _sparse_points(stored, scene.visible_landmarks(model, shot.fit), row)

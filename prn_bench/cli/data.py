@@ -57,7 +57,7 @@ def face_model(
     json: Json = False,
 ) -> None:
     """Make a face-model file from BFM files, or from the embedded synthetic face."""
-    from prn_bench.facemodel import save_face_model
+    from prn_bench.facemodel_file import save_face_model
 
     if source == "synthetic":
         from prn_bench.synthetic.face import synthetic_face_model
@@ -74,7 +74,7 @@ def face_model(
 
 def show_face_model(path: Path) -> dict[str, object]:
     """Facts of a face-model file, for `face-model` and `info`."""
-    from prn_bench.facemodel import load_face_model
+    from prn_bench.facemodel_file import load_face_model
 
     model = load_face_model(path)
     layout, basis = model.uv_layout, model.landmark_basis
@@ -152,11 +152,11 @@ def build(
 def residual_lines(residuals: dict[str, dict[str, float]]) -> dict[str, object]:
     """How far the projected fits lie from the stored points, in words."""
     words = {
-        "landmarks": "projected landmarks against the stored ones",
-        "untrusted_points": "stored 2D points, never used, against the projected landmarks",
+        "landmarks": "stored landmarks",
+        "untrusted_points": "stale 2D points",
     }
     return {
-        words.get(name, name): f"median {r['median_px']:.4g} px, largest {r['max_px']:.4g} px, "
-        f"{r['n']:,} samples"
+        words.get(name, name): f"{r['median_px']:.4g} px median, {r['max_px']:.4g} px at most "
+        f"from the projected fit ({r['n']:,} samples)"
         for name, r in residuals.items()
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prn_bench.check_structure import FORMAT, structure_faults, text_of
+from prn_bench.predictions_structure import FORMAT, structure_faults, text_of
 
 IDS = ["image00004", "image00002", "顔"]
 PATH = Path("p.npz")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.check_structure import SHAPES, shape_fits, structure_faults, text_ids, text_of
 from prn_bench.errors import Finding, Level
 from prn_bench.geometry import apply_affine, crop_affine, invert_affine
 from prn_bench.metrics import nme
 from prn_bench.normalizers import normalizer
 from prn_bench.predictions import Predictions, assemble, numbers_of, read_content
+from prn_bench.predictions_structure import SHAPES, shape_fits, structure_faults, text_ids, text_of
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

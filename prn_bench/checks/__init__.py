@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prn_bench import check_structure, schema, store
+from prn_bench import predictions_structure, schema, store
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError, Finding
 
@@ -54,7 +54,7 @@ def _check(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
     with open(path, "rb") as stream:
         head = stream.read(len(store.SIGNATURE))
     if head == store.SIGNATURE:
-        yield from _check_hdf5(path, dataset)
+        yield from _store_guard(path, dataset)
     elif head.startswith(ZIP_SIGNATURE):
         yield from _check_predictions(path, dataset)
     elif path.name.endswith(RESULT_SUFFIXES) and (
@@ -78,19 +78,19 @@ def _check_folder(path: Path) -> Iterator[Finding]:
         yield from check_file(result)
 
 
-def _check_hdf5(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
-    from prn_bench import facemodel
+def _store_guard(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
+    from prn_bench import facemodel_file
 
     with store.open_file(path) as file:
         kind = store.read_attributes(file).get("format")
     if kind == schema.DATASET_FORMAT:
-        from prn_bench.check_dataset import check_dataset
+        from prn_bench.checks.dataset import check_dataset
 
         yield from check_dataset(path)
-    elif kind == check_structure.FORMAT:
+    elif kind == predictions_structure.FORMAT:
         yield from _check_predictions(path, dataset)
-    elif kind == facemodel.FORMAT:
-        model = facemodel.load_face_model(path)
+    elif kind == facemodel_file.FORMAT:
+        model = facemodel_file.load_face_model(path)
         words = f"{model.name}, {model.n_vertices} vertices, {model.model_id[:12]}"
         yield Finding("note", "face-model", str(path), words)
     else:
@@ -98,7 +98,7 @@ def _check_hdf5(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
 
 
 def _check_predictions(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
-    from prn_bench.check_predictions import check_predictions
+    from prn_bench.checks.predictions import check_predictions
 
     yield from check_predictions(path, dataset)
 
