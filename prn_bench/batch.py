@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import geometry, images, uvmap
+from prn_bench import derive, geometry, images, uvmap
 from prn_bench.annotation import SampleFiles
-from prn_bench.columns import RawSample, geometry_columns, position_maps, residuals
+from prn_bench.columns import RawSample, geometry_columns, place_fits, residuals
 from prn_bench.dataset import row_digest
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
 from prn_bench.facemodel_file import load_face_model
-from prn_bench.rawsource import RawSource
+from prn_bench.mesh import Placed
+from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.recipes import Card, Recipe
 from prn_bench.store import compress_map
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MAPS, COEFFICIENTS = "maps", "coefficients"
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,16 @@ class BuildTask:
     """What every worker needs to know; picklable."""
 
     recipe: Recipe
-    source: RawSource
+    raw: Path
     face_model: Path | None
+    layout: str
     with_images: bool
     lossless: bool
+
+    @property
+    def source(self) -> RawSource:
+        """The raw data: looked through once per process, too large to send with every batch."""
+        return cached_source(self.raw)
 
 
 @dataclass
@@ -67,9 +76,8 @@ def process(task: BuildTask, files: list[SampleFiles]) -> Rows:
     """Turn some candidates into finished rows; what cannot be read becomes a finding."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(
-        1
-    ):  # one thread per worker, and sums in one order whatever the job count
+    # One thread per worker, and sums in one order whatever the job count.
+    with threadpool_limits(1):
         model = None if task.face_model is None else cached_face_model(task.face_model)
         samples, findings = _read_all(task, files)
         return _finish(task, model, samples, findings)
@@ -79,6 +87,12 @@ def process(task: BuildTask, files: list[SampleFiles]) -> Rows:
 def cached_face_model(path: Path) -> FaceModel:
     """The face model, read once per process."""
     return load_face_model(path)
+
+
+@lru_cache(maxsize=4)
+def cached_source(path: Path) -> RawSource:
+    """The raw data, looked through once per process."""
+    return open_raw(path)
 
 
 def _read_all(task: BuildTask, files: list[SampleFiles]) -> tuple[list[RawSample], list[Finding]]:
@@ -134,41 +148,58 @@ def _image_size(card: Card, picture: Image | None) -> tuple[int, int]:
 def _finish(
     task: BuildTask, model: FaceModel | None, samples: list[RawSample], findings: list[Finding]
 ) -> Rows:
-    """Geometry of a whole batch at once; a sample whose map leaves the range is taken out first."""
+    """Geometry of a whole batch at once; a sample whose mesh leaves the range is taken out first."""
     if not samples:
         return Rows({}, findings=findings)
     columns = geometry_columns(samples, model)
-    maps: NDArray[np.uint16] | None = None
+    codes: NDArray[np.uint16] | None = None
     if model is not None and "coefficients/pose" in columns:
-        values, columns["z_shift"] = position_maps(model, columns)
-        fits = _in_range(values)
-        if not fits.all():
-            out = [s for s, good in zip(samples, fits, strict=True) if not good]
-            findings += [_range_finding(s, values[~fits][i]) for i, s in enumerate(out)]
-            kept = [s for s, good in zip(samples, fits, strict=True) if good]
-            return _finish(task, model, kept, findings)
-        maps = uvmap.encode_maps(values)
+        with_maps = task.layout == MAPS
+        placed, columns["z_shift"] = place_fits(model, columns, keep_points=with_maps)
+        outside = _out_of_range(placed, samples)
+        if outside:
+            kept = [s for s in samples if s.files.sample_id not in outside]
+            return _finish(task, model, kept, [*findings, *outside.values()])
+        if placed.points is not None:
+            maps = model.uv_layout.operator.maps_from_vertices(placed.points)
+            codes = uvmap.encode_maps(maps)
     encoded = [_encoded_crop(task, s, c) for s, c in zip(samples, columns["crop"], strict=True)]
-    columns["row_sha256"] = _row_digests(encoded, maps, len(samples))
+    columns["row_sha256"] = _row_digests(encoded, codes, len(samples))
     return Rows(
-        columns,
+        _stored(task.layout, samples, columns),
         [data for data in encoded if data is not None],
-        [] if maps is None else [compress_map(codes) for codes in maps],
+        [] if codes is None else [compress_map(code) for code in codes],
         findings + [finding for s in samples for finding in s.annotation.findings],
         residuals(samples, columns, model),
     )
 
 
-def _in_range(maps: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _stored(
+    layout: str, samples: list[RawSample], columns: dict[str, NDArray]
+) -> dict[str, NDArray]:
+    """What the layout stores: the coefficient layout leaves out all that the reader can derive."""
+    if layout != COEFFICIENTS or "coefficients/pose" not in columns:
+        return columns
+    kept = set(columns) - set(derive.ALWAYS)
+    if all(sample.annotation.landmarks is None for sample in samples):
+        kept -= set(derive.LANDMARKS)
+    return {name: values for name, values in columns.items() if name in kept}
+
+
+def _out_of_range(placed: Placed, samples: list[RawSample]) -> dict[str, Finding]:
+    """Findings of the meshes that a position map cannot hold, by sample id."""
     top = uvmap.MAP_OFFSET_PX + 65535 * uvmap.MAP_SCALE_PX
-    flat = maps.reshape(len(maps), -1)
-    return (flat.min(1) >= uvmap.MAP_OFFSET_PX) & (flat.max(1) <= top)
-
-
-def _range_finding(sample: RawSample, values: NDArray[np.float32]) -> Finding:
-    message = f"its position map leaves the range of the file: {values.min():.0f} to {values.max():.0f} px"
+    low, high = placed.low.min(0), placed.high.max(0)
     remedy = "The fit is implausible for its landmarks; look at the sample."
-    return Finding("error", "map-range", sample.files.sample_id, message, remedy)
+    found = {}
+    for row in np.flatnonzero(~((low >= uvmap.MAP_OFFSET_PX) & (high <= top))):
+        name = samples[row].files.sample_id
+        message = (
+            f"its mesh leaves the range of position maps: {low[row]:.0f} to {high[row]:.0f} px, "
+            f"not within {uvmap.MAP_OFFSET_PX:.0f} to {top:.0f}"
+        )
+        found[name] = Finding("error", "map-range", name, message, remedy)
+    return found
 
 
 def _encoded_crop(task: BuildTask, sample: RawSample, crop: NDArray[np.float64]) -> bytes | None:

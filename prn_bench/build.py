@@ -1,54 +1,38 @@
-"""Running a recipe: from a raw folder or zip to one dataset file, with an audit of every sample."""
+"""Running a recipe: from a raw folder or zip to one dataset file, with an audit of every sample.
+
+Batches are worked on by any number of processes or machines, and kept beside the dataset file until it
+is whole: a build that was killed goes on from them and ends in the same file.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import deque
+import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import uvmap
+from prn_bench import store
 from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Companions, SampleFiles
-from prn_bench.batch import BuildTask, Rows, cached_face_model, process
+from prn_bench.audit import Audit
+from prn_bench.batch import COEFFICIENTS, MAPS, BuildTask, Rows, cached_face_model, process
+from prn_bench.dataset_content import attributes_of, estimate_bytes, shared_arrays
 from prn_bench.dataset_writer import DatasetWriter
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
 from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.recipes import Card, Recipe
+from prn_bench.runner import run
+from prn_bench.spool import Spool, pack, unpack
 
-BATCH_SAMPLES = 32
-SYNTHETIC_MARK = "SYNTHETIC.txt"  # raw folders that the toolkit made itself carry this file
-MAX_FINDINGS = 10_000  # in the file; the counts are always complete
+BATCH_SAMPLES = 64
+LAYOUTS = (MAPS, COEFFICIENTS)
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Audit:
-    """What became of every candidate: read clean, read with a warning, or quarantined.
-
-    The three add up to ``found``. ``residuals`` says how far the projected fits lie from the points
-    that the raw files store, in px.
-    """
-
-    found: int = 0
-    read: int = 0
-    warned: int = 0
-    quarantined: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    residuals: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """The ``report`` attribute of the dataset file."""
-        content = asdict(self) | {"findings": [asdict(f) for f in self.findings[:MAX_FINDINGS]]}
-        content["findings_left_out"] = max(0, len(self.findings) - MAX_FINDINGS)
-        return json.dumps(content, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -67,7 +51,9 @@ def build(
     out: str | Path,
     *,
     face_model: str | Path | None = None,
+    layout: str = MAPS,
     jobs: int = 1,
+    scheduler: str | None = None,
     with_images: bool = True,
     lossless: bool = False,
     limit: int | None = None,
@@ -84,8 +70,12 @@ def build(
         The file to make; it appears only when whole.
     face_model : path, optional
         A face-model file. Without one there are no position maps.
+    layout : "maps" or "coefficients"
+        Store position maps, or what the reader computes them from (about 200 times less).
     jobs : int
         Worker processes. The file does not depend on it.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then do the work; they need the same paths.
     with_images : bool
         False leaves the images out: scoring needs none.
     lossless : bool
@@ -98,48 +88,88 @@ def build(
     Raises
     ------
     BenchError
-        ``nothing-found`` for a wrong folder, ``nothing-read`` when every sample is quarantined, and what
-        the recipe raises.
+        ``nothing-found`` for a wrong folder, ``nothing-read`` when every sample is quarantined,
+        ``wrong-face-model``, ``disk-too-small``, ``workers-die``, and what the recipe raises.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    source = open_raw(raw)
+    if jobs < 1 or layout not in LAYOUTS:
+        raise ValueError(f"jobs must be at least 1 and layout one of {LAYOUTS}")
+    source, out = open_raw(raw), Path(out)
     candidates = _candidates(recipe, source)
     companions = recipe.module.companions(source, candidates)
     files = candidates[:limit]
+    model = None if face_model is None else _fitting_model(Path(face_model), recipe.card, source)
     model_path = None if face_model is None else Path(face_model).resolve()
-    model = None if model_path is None else _fitting_model(model_path)
-    task = BuildTask(recipe, source, model_path, with_images, lossless)
+    task = BuildTask(recipe, Path(raw).resolve(), model_path, layout, with_images, lossless)
+    _check_room(out, task, len(files), model)
     audit = Audit(found=len(files), findings=list(companions.findings))
     audit.findings += _count_note(recipe.card, len(files), limit)
-    size_px = model.uv_layout.operator.size_px if model else 0
-    with DatasetWriter(
-        out, map_size_px=size_px, stored_offsets=companions.stored_offsets
-    ) as writer:
-        residuals = _write_batches(writer, task, files, companions, audit, jobs, progress)
-        if not audit.read + audit.warned:
-            raise _nothing_read(source, audit)
-        audit.residuals = _summarise(residuals)
-        attributes = _attributes(recipe.card, source, model, task, limit)
-        shared = _uv_arrays(model) | companions.shared
-        digests = writer.finish(shared, attributes | {"report": audit.to_json()})
-    return BuildReport(Path(out), audit.read + audit.warned, digests["fingerprint"], audit)
+    batches = [files[i : i + BATCH_SAMPLES] for i in range(0, len(files), BATCH_SAMPLES)]
+    spool = Spool(out, _plan(task, source, files, model))
+    with spool.held():
+        part = spool.folder / "dataset.h5"
+        offsets = companions.stored_offsets
+        size_px = model.uv_layout.operator.size_px if model else 0
+        with DatasetWriter(part, map_size_px=size_px, stored_offsets=offsets) as writer:
+            finished = _finished(task, batches, spool, jobs, scheduler)
+            _append_all(writer, zip(batches, finished, strict=True), companions, audit, progress)
+            if not audit.read + audit.warned:
+                spool.clear()
+                raise _nothing_read(source, audit)
+            attributes = attributes_of(recipe.card, source, model, task, limit)
+            shared = shared_arrays(model, layout) | companions.shared
+            digests = writer.finish(shared, attributes | {"report": audit.to_json()})
+        store.replace_file(part, out)
+        spool.clear()
+    return BuildReport(out, audit.read + audit.warned, digests["fingerprint"], audit)
 
 
-def _fitting_model(path: Path) -> FaceModel:
-    """The face model, if its bases are those that 3DDFA's coefficients belong to."""
-    model = cached_face_model(path)
-    n_identity, n_expression = model.n_components
-    if n_identity > N_IDENTITY or n_expression > N_EXPRESSION:
-        raise BenchError(
-            "this face model's bases are not those of the fits",
-            code="wrong-face-model",
-            where=path,
-            expected=f"at most {N_IDENTITY}+{N_EXPRESSION} components (Shape_Para, Exp_Para)",
-            found=f"{n_identity}+{n_expression}",
-            remedy="Make it with 3DDFA's Model_Exp.mat (29 expressions) in the folder.",
-        )
-    return model
+def _append_all(
+    writer: DatasetWriter,
+    batches: Iterable[tuple[list[SampleFiles], Rows]],
+    companions: Companions,
+    audit: Audit,
+    progress: Progress | None,
+) -> None:
+    residuals: list[dict[str, NDArray[np.float64]]] = []
+    done = 0
+    for batch, rows in batches:
+        audit.count(len(batch), len(rows.columns.get("sample_id", ())), rows.findings)
+        if rows.columns:
+            writer.append(_with_companions(rows, companions), rows.images, rows.maps)
+            residuals.append(rows.residuals)
+        done += len(batch)
+        if progress is not None:
+            progress(done, audit.found)
+    names = residuals[0] if residuals else {}
+    audit.summarise({name: np.concatenate([part[name] for part in residuals]) for name in names})
+
+
+def work(item: tuple[BuildTask, list[SampleFiles]]) -> bytes:
+    """What a worker does: one batch, packed."""
+    return pack(process(*item))
+
+
+def _finished(
+    task: BuildTask,
+    batches: list[list[SampleFiles]],
+    spool: Spool,
+    jobs: int,
+    scheduler: str | None,
+) -> Iterator[Rows]:
+    """The batches in order: those of an earlier, killed build from disk, the others as they are done."""
+    ready = spool.ready(len(batches))
+    left = [(n, (task, batch)) for n, batch in enumerate(batches) if n not in ready]
+    results = run(work, left, jobs=jobs, scheduler=scheduler)
+    for number in range(len(batches)):
+        content = None
+        while number not in ready:
+            done, content = next(results)
+            spool.put(done, content)
+            ready.add(done)
+            if done == number:
+                break
+            content = None
+        yield unpack(content) if content is not None else spool.get(number)
 
 
 def _candidates(recipe: Recipe, source: RawSource) -> list[SampleFiles]:
@@ -154,6 +184,73 @@ def _candidates(recipe: Recipe, source: RawSource) -> list[SampleFiles]:
             remedy="Name the folder that holds the sets, or the zip as downloaded.",
         )
     return files
+
+
+def _fitting_model(path: Path, card: Card, source: RawSource) -> FaceModel:
+    """The face model, if the fits of this dataset were made with it.
+
+    Synthetic raw data name the model that they were made with; the real sets were fitted with the BFM.
+    """
+    from prn_bench.synthetic.mark import marked_model
+
+    model = cached_face_model(path.resolve())
+    made_with = marked_model(source)
+    n_identity, n_expression = model.n_components
+    too_many = n_identity > N_IDENTITY or n_expression > N_EXPRESSION
+    if made_with is not None:
+        expected, good = f"the model {made_with[:12]}", model.model_id == made_with
+    else:
+        expected = f"{card.fitted_with} with at most {N_IDENTITY}+{N_EXPRESSION} components"
+        good = model.topology.startswith(card.fitted_with) and not (card.fitted_with and too_many)
+    if not good:
+        raise BenchError(
+            "the fits of this dataset do not belong to this face model",
+            code="wrong-face-model",
+            where=path,
+            expected=expected,
+            found=f"{model.name} ({model.topology}, {n_identity}+{n_expression}, "
+            f"{model.model_id[:12]})",
+            remedy="Take the face model that the data were fitted or made with.",
+        )
+    return model
+
+
+def _check_room(out: Path, task: BuildTask, n_samples: int, model: FaceModel | None) -> None:
+    """Refuse before any work when the disk cannot hold the file and its batches."""
+    if not out.parent.is_dir():
+        raise BenchError(
+            "the folder to write into does not exist",
+            code="no-such-folder",
+            where=out.parent,
+            remedy="Create it first.",
+        )
+    if out.is_dir():
+        raise BenchError("this is a folder; name a file", code="not-a-file", where=out)
+    needed = estimate_bytes(task, n_samples, model)
+    free = shutil.disk_usage(out.parent).free
+    if needed > free:
+        raise BenchError(
+            "the disk is too small for this build",
+            code="disk-too-small",
+            where=out.parent,
+            expected=f"{needed / 1e9:.1f} GB free (the file, and its parts until it is whole)",
+            found=f"{free / 1e9:.1f} GB",
+            remedy="Take --layout coefficients, --no-images or another disk.",
+        )
+
+
+def _plan(
+    task: BuildTask, source: RawSource, files: list[SampleFiles], model: FaceModel | None
+) -> str:
+    """Digest of all that decides what the batches hold."""
+    said = [
+        *(task.recipe.card.name, task.recipe.card.version, task.layout),
+        *(task.with_images, task.lossless, BATCH_SAMPLES, str(source.root)),
+        None if model is None else model.model_id,
+        hashlib.sha256(task.recipe.path.read_bytes()).hexdigest(),
+        [(f.sample_id, f.annotation, f.image) for f in files],
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _count_note(card: Card, n_found: int, limit: int | None) -> list[Finding]:
@@ -175,122 +272,11 @@ def _nothing_read(source: RawSource, audit: Audit) -> BenchError:
     )
 
 
-def _write_batches(
-    writer: DatasetWriter,
-    task: BuildTask,
-    files: list[SampleFiles],
-    companions: Companions,
-    audit: Audit,
-    jobs: int,
-    progress: Progress | None,
-) -> list[dict[str, NDArray[np.float64]]]:
-    residuals, done = [], 0
-    batches = [files[i : i + BATCH_SAMPLES] for i in range(0, len(files), BATCH_SAMPLES)]
-    for batch, rows in zip(batches, run_batches(task, batches, jobs), strict=True):
-        _count(audit, len(batch), rows)
-        if rows.columns:
-            columns = rows.columns | _companion_columns(companions, rows.columns["sample_id"])
-            writer.append(columns, rows.images, rows.maps)
-            residuals.append(rows.residuals)
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(files))
-    return residuals
-
-
-def run_batches(task: BuildTask, batches: list[list[SampleFiles]], jobs: int) -> Iterator[Rows]:
-    """Process batches in order, in this process or in workers, a bounded number ahead of the writer."""
-    if jobs == 1:
-        yield from (process(task, batch) for batch in batches)
-        return
-    with ProcessPoolExecutor(jobs) as executor:
-        yield from _in_order(executor, task, batches, ahead=2 * jobs)
-
-
-def _in_order(
-    executor: Executor, task: BuildTask, batches: Iterable[list[SampleFiles]], ahead: int
-) -> Iterator[Rows]:
-    waiting: deque[Future[Rows]] = deque()
-    for batch in batches:
-        waiting.append(executor.submit(process, task, batch))
-        if len(waiting) >= ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _count(audit: Audit, n_batch: int, rows: Rows) -> None:
-    n_rows = len(rows.columns.get("sample_id", ()))
-    warned = {finding.where for finding in rows.findings if finding.level == "warning"}
-    audit.quarantined += n_batch - n_rows
-    audit.warned += len(warned)
-    audit.read += n_rows - len(warned)
-    audit.findings += rows.findings
-
-
-def _companion_columns(companions: Companions, sample_ids: NDArray) -> dict[str, NDArray]:
-    """Rows of the companion arrays for these samples, NaN where an array does not know the sample."""
-    columns = {}
-    for name, rows in companions.columns.items():
-        blank = np.full_like(next(iter(rows.values())), np.nan)
-        values = np.array([rows.get(sample_id, blank) for sample_id in sample_ids])
+def _with_companions(rows: Rows, companions: Companions) -> dict[str, NDArray]:
+    """Columns with the rows of the companion arrays, NaN where an array does not know the sample."""
+    columns = dict(rows.columns)
+    for name, known in companions.columns.items():
+        blank = np.full_like(next(iter(known.values())), np.nan)
+        values = np.array([known.get(sample_id, blank) for sample_id in columns["sample_id"]])
         columns[name] = values.astype(np.float32) if name.startswith("annotation/") else values
     return columns
-
-
-def _summarise(residuals: list[dict[str, NDArray[np.float64]]]) -> dict[str, dict[str, float]]:
-    summary = {}
-    for name in residuals[0] if residuals else ():
-        values = np.concatenate([part[name] for part in residuals])
-        values = values[np.isfinite(values)]
-        if len(values):
-            summary[name] = {
-                "n": len(values),
-                "median_px": float(np.median(values)),
-                "max_px": float(values.max()),
-            }
-    return summary
-
-
-def _attributes(
-    card: Card, source: RawSource, model: FaceModel | None, task: BuildTask, limit: int | None
-) -> dict[str, Any]:
-    from prn_bench import __version__
-
-    attributes: dict[str, Any] = {
-        "recipe": card.name,
-        "recipe_version": card.version,
-        "title": card.title,
-        "licence": card.licence,
-        "citation": card.citation,
-        "created_with": f"prn-bench {__version__}",
-        "origin": "synthetic" if SYNTHETIC_MARK in source.names else "real",
-        "layout": "maps" if model else "landmarks",
-        "image_format": ("png" if task.lossless else "jpeg") if task.with_images else None,
-        "limit": limit,
-    }
-    if model is not None:
-        attributes |= {
-            "uv_layout": model.uv_layout.name,
-            "face_model": model.name,
-            "face_model_id": model.model_id,
-            "face_model_licence": model.licence,
-            "basis_components": f"{model.n_components[0]}+{model.n_components[1]}",
-        }
-    return attributes
-
-
-def _uv_arrays(model: FaceModel | None) -> dict[str, NDArray]:
-    if model is None:
-        return {}
-    layout = model.uv_layout
-    arrays = {
-        "uv/landmark_pixels": layout.landmark_pixels,
-        "uv/covered": layout.operator.covered,
-        "uv/face_mask": layout.face_mask,
-        "uv/region_weights": layout.region_weights,
-        "uv/triangles": uvmap.grid_triangles(
-            layout.operator.covered if layout.face_mask is None else layout.face_mask
-        ),
-    }
-    return {name: values for name, values in arrays.items() if values is not None}

@@ -13,7 +13,7 @@ from prn_bench import geometry
 from prn_bench.annotation import Annotation, Fit, SampleFiles
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel
-from prn_bench.mesh import place_vertices
+from prn_bench.mesh import Placed, place_vertices
 from prn_bench.schema import column
 
 if TYPE_CHECKING:
@@ -109,29 +109,29 @@ def _landmarks(
 def project_landmarks(model: FaceModel, columns: dict[str, NDArray]) -> NDArray[np.float64]:
     """(n, 68, 3) landmarks of the fits, image frame, px."""
     shapes = model.landmarks(columns["coefficients/identity"], columns["coefficients/expression"])
-    return geometry.apply_affine(_pose_affine(columns), shapes)
+    return geometry.apply_affine(pose_affine_of(columns), shapes)
 
 
-def position_maps(
-    model: FaceModel, columns: dict[str, NDArray]
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """(n, 3, 256, 256) maps in the crop frame, and the (n,) z shift that puts the rearmost vertex at 0.
+def place_fits(
+    model: FaceModel, columns: dict[str, NDArray], *, keep_points: bool
+) -> tuple[Placed, NDArray[np.float64]]:
+    """The fitted meshes in the crop frame, and the (n,) z shift that puts each rearmost vertex at 0.
 
     The shift is taken over all vertices, neck included, as face3d's training maps have it.
     """
-    affine = geometry.compose_affine(geometry.crop_affine(columns["crop"]), _pose_affine(columns))
-    points, lowest = place_vertices(
-        model,
-        columns["coefficients/identity"],
-        columns["coefficients/expression"],
-        affine,
-        all_axes=True,
-    )
-    points[2] -= lowest
-    return model.uv_layout.operator.maps_from_vertices(points), -lowest.astype(np.float64)
+    affine = geometry.compose_affine(geometry.crop_affine(columns["crop"]), pose_affine_of(columns))
+    identity, expression = columns["coefficients/identity"], columns["coefficients/expression"]
+    placed = place_vertices(model, identity, expression, affine, keep_points=keep_points)
+    lowest = placed.low[2].copy()
+    if placed.points is not None:
+        placed.points[2] -= lowest
+    placed.low[2] -= lowest
+    placed.high[2] -= lowest
+    return placed, -lowest.astype(np.float64)
 
 
-def _pose_affine(columns: dict[str, NDArray]) -> NDArray[np.float64]:
+def pose_affine_of(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:
+    """(n, 3, 4) model frame to image frame, of the stored fits."""
     return geometry.pose_affine(columns["coefficients/pose"], columns["image_size"][:, 0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import schema, store
+from prn_bench import derive, schema, store
 from prn_bench.errors import BenchError
-from prn_bench.uvmap import decode_maps
+from prn_bench.facemodel import LandmarkBasis
+from prn_bench.uvmap import decode_maps, encode_maps
 
 if TYPE_CHECKING:
     import h5py
+
+PIXELS = ("image", "position_map")
+DIGEST_ROWS = 2048
 
 Rows = slice | NDArray[np.integer] | list[int] | None
 
@@ -57,7 +62,9 @@ class Dataset:
         return self._handle[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handle": None}
+        large = ("_uv_basis", "_landmark_basis")  # read again where they are needed
+        kept = {name: value for name, value in self.__dict__.items() if name not in large}
+        return {**kept, "_handle": None}
 
     def close(self) -> None:
         """Close the file; the next read opens it again."""
@@ -74,18 +81,29 @@ class Dataset:
         return self.read("sample_id")
 
     @cached_property
-    def names(self) -> frozenset[str]:
+    def stored_names(self) -> frozenset[str]:
         """Names of the arrays in the file."""
         return frozenset(store.array_names(self._file))
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of the arrays that can be read: stored, or derived in the coefficient layout."""
+        if self.attributes.get("layout") != "coefficients":
+            return self.stored_names
+        return self.stored_names | derive.derivable(self.stored_names)
+
     def read(self, name: str, rows: Rows = None) -> NDArray:
-        """One array, whole or some rows of it (any order), as stored.
+        """One array, whole or some rows of it (any order).
+
+        Position maps come in the fixed point of the file; see :meth:`position_maps` for pixels.
 
         Raises
         ------
         BenchError
             ``dataset-lacks`` when this dataset was built without it.
         """
+        if name in self.stored_names:
+            return store.read_rows(self._file[name], rows)
         if name not in self.names:
             raise BenchError(
                 f"this dataset holds no {name}",
@@ -94,17 +112,34 @@ class Dataset:
                 found=", ".join(sorted(self.names)),
                 remedy="Build it again with what gives this array (see `prn-bench build --help`).",
             )
-        return store.read_rows(self._file[name], rows)
+        if name == derive.MAP:
+            return encode_maps(self.position_maps(rows))
+        return derive.derive(name, lambda other: self.read(other, rows), self._landmark_basis)
+
+    @cached_property
+    def _landmark_basis(self) -> LandmarkBasis:
+        parts = (self.read(f"landmark_basis/{part}") for part in ("mean", "identity", "expression"))
+        return LandmarkBasis(*parts)
+
+    @cached_property
+    def _uv_basis(self) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        identity = self.read("uv_basis/identity")
+        basis = np.concatenate([identity, self.read("uv_basis/expression")])
+        return self.read("uv_basis/mean"), basis, len(identity)
 
     def stored_offset(self, name: str) -> NDArray[np.float64]:
         """(2,) or (3,) px: what to add to image-frame points to get the points as the raw file had them."""
+        if name not in self.stored_names:
+            return np.zeros(self.read(name, slice(0, 1)).shape[-1])
         node = self._file[name]
         default = np.zeros(node.shape[-1])
         return np.asarray(node.attrs.get("stored_offset", default), np.float64)
 
     def position_maps(self, rows: Rows = None) -> NDArray[np.float32]:
         """(n, 3, 256, 256) float32, crop frame, pixels."""
-        return decode_maps(self.read("position_map", rows))
+        if derive.MAP in self.stored_names or derive.MAP not in self.names:
+            return decode_maps(self.read(derive.MAP, rows))
+        return derive.position_maps(lambda name: self.read(name, rows), *self._uv_basis)
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """(256, 256, 3) uint8 RGB, the crop of one sample."""
@@ -173,7 +208,7 @@ def recompute_digests(path: str | Path) -> dict[str, Any]:
         stored = dataset.read("row_sha256")
         for row, sample_id in enumerate(dataset.sample_ids):
             image, codes = (
-                dataset.read(name, [row])[0] if name in dataset.names else None
+                dataset.read(name, [row])[0] if name in dataset.stored_names else None
                 for name in ("image", "position_map")
             )
             if row_digest(image, codes) != stored[row].tobytes():
@@ -190,23 +225,30 @@ def file_digests(dataset: Dataset) -> dict[str, str]:
 
 
 def _digest(dataset: Dataset, *, identity_only: bool) -> str:
-    keys = ("recipe", "recipe_version", "uv_layout", "face_model_id", "layout", "origin")
+    keys = ("recipe", "recipe_version", "uv_layout", "face_model_id", "origin")
     digest = hashlib.sha256()
-    for key in keys:
+    for key in keys if identity_only else (*keys, "layout"):
         digest.update(f"{key}={dataset.attributes.get(key)}\n".encode())
-    for name in sorted(dataset.names):
+    for name in sorted(dataset.names if identity_only else dataset.stored_names):
         column = schema.column(name)
-        is_pixels = name in ("image", "position_map")
-        if is_pixels or (identity_only and (column is None or not column.identity)):
-            if is_pixels:
-                digest.update(f"{name} present\n".encode())
-            continue
-        digest.update(f"{name}\n".encode())
-        values = dataset.read(name)
-        if column is not None and column.digits is not None and identity_only:
-            values = np.round(values.astype(np.float64), column.digits)
-        digest.update(canonical_bytes(values))
+        if name in PIXELS:
+            digest.update(f"{name} present\n".encode())
+        elif not identity_only or (column is not None and column.identity):
+            digest.update(f"{name}\n".encode())
+            digits = column.digits if column is not None and identity_only else None
+            for block in _blocks(dataset, name, per_sample=column is not None):
+                rounded = block if digits is None else np.round(block.astype(np.float64), digits)
+                digest.update(canonical_bytes(rounded))
     return digest.hexdigest()
+
+
+def _blocks(dataset: Dataset, name: str, *, per_sample: bool) -> Iterator[NDArray]:
+    """An array in blocks of rows, so that memory does not grow with the dataset."""
+    if not per_sample:
+        yield dataset.read(name)
+        return
+    for start in range(0, len(dataset), DIGEST_ROWS):
+        yield dataset.read(name, slice(start, start + DIGEST_ROWS))
 
 
 def canonical_bytes(values: NDArray) -> bytes:

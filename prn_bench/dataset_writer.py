@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,19 @@ from prn_bench import schema, store, uvmap
 from prn_bench.dataset import Dataset, file_digests
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
     import h5py
 
 ROWS_PER_CHUNK = 256  # of the small columns; images and maps have one sample per chunk
 
 
 class DatasetWriter:
-    """A context manager that appends rows and, on a clean exit, puts the file in its place.
+    """A context manager that appends rows to a new file.
 
     Parameters
     ----------
     path : path
-        The dataset file to make. An older one is replaced at the end, never touched before.
+        A place aside: the caller moves the file to its name when it is whole. Its folder is made
+        with the first row.
     map_size_px : int
         Side of the position maps.
     stored_offsets : mapping of array name to tuple
@@ -41,14 +40,20 @@ class DatasetWriter:
         map_size_px: int = uvmap.UV_SIZE_PX,
         stored_offsets: Mapping[str, tuple[float, ...]] | None = None,
     ) -> None:
-        self._place: AbstractContextManager[Path] = store.atomic_path(path)
+        self._part = Path(path)
+        self._open: h5py.File | None = None
         self._map_size_px, self._stored_offsets = map_size_px, dict(stored_offsets or {})
         self._n_rows = 0
 
     def __enter__(self) -> DatasetWriter:
-        self._part = self._place.__enter__()
-        self._file: h5py.File = store.create_file(self._part)
         return self
+
+    @property
+    def _file(self) -> h5py.File:
+        if self._open is None:
+            self._part.parent.mkdir(exist_ok=True)
+            self._open = store.create_file(self._part)
+        return self._open
 
     def append(
         self, columns: Mapping[str, NDArray], images: list[bytes], maps: list[bytes]
@@ -100,7 +105,7 @@ class DatasetWriter:
         )
         self._file.close()
         with_digests = file_digests(Dataset(self._part))
-        self._file = store.reopen_file(self._part)
+        self._open = store.reopen_file(self._part)
         store.write_attributes(self._file, with_digests)
         return with_digests
 
@@ -110,5 +115,5 @@ class DatasetWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self._place.__exit__(kind, error, trace)
+        if self._open is not None:
+            self._open.close()

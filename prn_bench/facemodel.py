@@ -34,6 +34,20 @@ class LandmarkBasis:
     identity: NDArray[np.float64]
     expression: NDArray[np.float64]
 
+    def shapes(
+        self, identity: NDArray[np.floating], expression: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """(b, 68, 3) landmarks of (b, k) coefficients in the model frame.
+
+        Summed component by component: plain products and sums give the same bits on every machine,
+        a matrix product does not, and these points enter fingerprints.
+        """
+        shapes = np.repeat(self.mean[None], len(identity), 0)
+        for basis, values in ((self.identity, identity), (self.expression, expression)):
+            for k in range(min(basis.shape[2], values.shape[1])):
+                shapes += basis[None, ..., k] * values[:, k, None, None].astype(np.float64)
+        return shapes
+
 
 @dataclass(frozen=True)
 class UVLayout:
@@ -150,8 +164,7 @@ class FaceModel:
         Parameters
         ----------
         identity : (b, k) float
-            Missing components count as zero, components beyond the basis are left out (see
-            :meth:`left_out`).
+            Missing components count as zero, components beyond the basis are left out.
         expression : (b, k) float
 
         Returns
@@ -183,24 +196,8 @@ class FaceModel:
     def landmarks(
         self, identity: NDArray[np.floating], expression: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        """(b, 68, 3) landmarks in the model frame, in float64, from the landmark basis.
-
-        Summed component by component: plain products and sums give the same bits on every machine,
-        a matrix product does not, and these points enter fingerprints.
-        """
-        shapes = np.repeat(self.landmark_basis.mean[None], len(identity), 0)
-        for basis, values in (
-            (self.landmark_basis.identity, identity),
-            (self.landmark_basis.expression, expression),
-        ):
-            for k in range(min(basis.shape[2], values.shape[1])):
-                shapes += basis[None, ..., k] * values[:, k, None, None].astype(np.float64)
-        return shapes
-
-    def left_out(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> bool:
-        """Whether these coefficients have non-zero components that the dense basis lacks."""
-        n_identity, n_expression = self.n_components
-        return bool(identity[:, n_identity:].any() or expression[:, n_expression:].any())
+        """(b, 68, 3) landmarks in the model frame, see :meth:`LandmarkBasis.shapes`."""
+        return self.landmark_basis.shapes(identity, expression)
 
 
 def landmark_basis_of(

@@ -15,7 +15,7 @@ import difflib
 import importlib
 import importlib.util
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +43,8 @@ class Card:
     needs_face_model, obtain, tree : str
         Sentences for people: what the face model is needed for, where to get the data, how the raw
         folder looks.
+    fitted_with : str, optional
+        How the topology of the face model begins that the stored fits belong to, such as ``bfm``.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Card:
     citation: str
     obtain: str
     tree: str
+    fitted_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,12 +154,13 @@ def read_card(path: Path) -> Card:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"this is not valid TOML ({error})", code="bad-card", where=path) from None
     names = {field.name for field in fields(Card)}
-    if set(content) != names:
+    needed = {field.name for field in fields(Card) if field.default is MISSING}
+    if not needed <= set(content) <= names:
         raise BenchError(
             "the card's keys are not the expected ones",
             code="bad-card",
             where=path,
-            expected=", ".join(sorted(names - set(content))) or "no more keys",
+            expected=", ".join(sorted(needed - set(content))) or "no more keys",
             found=", ".join(sorted(set(content) - names)) or "none of these",
         )
     lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}

@@ -44,9 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     part.unlink(missing_ok=True)  # writing through a link left there would leave the folder
     try:
         yield part
-        with open(part, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(part, path)
+        replace_file(part, path)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
@@ -54,6 +52,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise BenchError(f"cannot write ({reason})", code="cannot-write", where=path) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def replace_file(part: Path, path: Path) -> None:
+    """Put a whole file in its place, on the disk before it gets its name."""
+    with open(part, "rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(part, path)
 
 
 def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5py.File:
@@ -262,7 +267,7 @@ def write_array(file: h5py.File, name: str, value: NDArray) -> None:
         dtype = h5py.string_dtype("utf-8", texts.itemsize or 1)  # fixed length: no heap to damage
         file.create_dataset(name, data=texts.astype(dtype).reshape(value.shape))
         return
-    large = value.nbytes > 1 << 16
+    large = value.nbytes > 1 << 16 and not name.startswith("uv_basis/")  # noise does not pack
     file.create_dataset(name, data=value, **(FILTERS if large else {}))
 
 

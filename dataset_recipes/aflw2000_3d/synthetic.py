@@ -11,7 +11,8 @@ from prn_bench.facemodel import FaceModel
 from prn_bench.images import encode_pixels
 from prn_bench.landmarks import to_aflw21
 from prn_bench.synthetic import scene
-from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
+from prn_bench.synthetic.mark import mark_synthetic
+from prn_bench.synthetic.matwriter import fit_fields, write_mat
 
 YAW_SHARES = (
     0.656,
@@ -38,7 +39,7 @@ def write(folder: str | Path, model: FaceModel, n_samples: int, *, seed: int = 0
     """
     root = Path(folder)
     (root / "AFLW2000").mkdir(parents=True, exist_ok=True)
-    mark_synthetic(root)
+    mark_synthetic(root, model)
     rng = np.random.default_rng(seed)
     points, yaws = [], []
     for row, yaw_deg in enumerate(_yaws(rng, n_samples)):

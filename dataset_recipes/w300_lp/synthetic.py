@@ -14,7 +14,8 @@ from prn_bench.facemodel import FaceModel
 from prn_bench.images import encode_pixels
 from prn_bench.landmarks import mirror_permutation
 from prn_bench.synthetic import scene
-from prn_bench.synthetic.matwriter import fit_fields, mark_synthetic, write_mat
+from prn_bench.synthetic.mark import mark_synthetic
+from prn_bench.synthetic.matwriter import fit_fields, write_mat
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 YAW_STEP_DEG, MAX_YAW_DEG = 5.0, 88.0
@@ -41,7 +42,7 @@ def write(
     """
     root = Path(folder)
     (root / "300W_LP").mkdir(parents=True, exist_ok=True)
-    mark_synthetic(root)
+    mark_synthetic(root, model)
     rng = np.random.default_rng(seed)
     n_plain = n_samples - n_samples // 2
     for face in range(-(-n_plain // views)):

@@ -109,7 +109,13 @@ def build(
     face_model: Annotated[
         Path | None, typer.Option(help="Face-model file; gives position maps.", dir_okay=False)
     ] = None,
+    layout: Annotated[
+        str, typer.Option(help="maps, or coefficients: some 200 times smaller, same maps.")
+    ] = "maps",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786.")
+    ] = None,
     images: Annotated[
         bool, typer.Option("--images/--no-images", help="Keep the crops; scoring needs none.")
     ] = True,
@@ -129,7 +135,9 @@ def build(
             raw,
             out,
             face_model=face_model,
+            layout=_known_layout(layout),
             jobs=jobs,
+            scheduler=scheduler,
             with_images=images,
             lossless=lossless,
             limit=limit,
@@ -147,6 +155,17 @@ def build(
         "fingerprint": report.fingerprint,
     }
     tables.print_pairs(facts | residual_lines(audit.residuals))
+
+
+def _known_layout(layout: str) -> str:
+    from prn_bench.build import LAYOUTS
+    from prn_bench.errors import BenchError
+
+    if layout not in LAYOUTS:
+        raise BenchError(
+            f"there is no layout {layout!r}", code="unknown-layout", expected=" or ".join(LAYOUTS)
+        )
+    return layout
 
 
 def residual_lines(residuals: dict[str, dict[str, float]]) -> dict[str, object]:

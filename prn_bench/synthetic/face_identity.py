@@ -34,7 +34,7 @@ def identity_basis(mean: Array) -> tuple[NDArray[np.float32], Array]:
     traits = np.stack([trait.ravel() for trait in _traits(mean)], 1) * UM_PER_MM
     values, vectors = np.linalg.eigh(traits.T @ traits)
     order = np.argsort(values)[::-1]
-    sigma = np.sqrt(values[order])
+    sigma = np.round(np.sqrt(values[order]), 3)  # um; the last bits of an eigenvalue are noise
     basis = traits @ vectors[:, order] / sigma
     basis *= np.sign(basis[np.abs(basis).argmax(0), np.arange(basis.shape[1])])
     return basis.reshape(*mean.shape, -1).astype(np.float32), sigma

@@ -11,16 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.annotation import Fit
-from prn_bench.build import SYNTHETIC_MARK
 
 HEADER = b"MATLAB 5.0 MAT-file, made by prn-bench".ljust(
     116
 )  # SciPy would put the time of day here
-
-
-def mark_synthetic(folder: Path) -> None:
-    """Say in a raw folder that its pictures were made by code: datasets built from it say so too."""
-    (folder / SYNTHETIC_MARK).write_text("Made by prn-bench. These faces belong to nobody.\n")
 
 
 def write_mat(path: Path, fields: Mapping[str, NDArray]) -> None:
