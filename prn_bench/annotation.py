@@ -71,6 +71,9 @@ class Annotation:
         Left, top, right, bottom of what to crop around, image frame; the landmarks' own box if None.
     columns : dict of dataset array name to this sample's row
         What else the dataset stores of it, such as ``points/aflw-lfpa-34`` (34, 2) in the image frame.
+    raw : bytes or None
+        What the raw data say of this sample alone, for its digest, where many samples share a file;
+        otherwise the annotation file is digested.
     picture : PIL image or None
         Where the recipe renders the image itself; otherwise the image file is decoded.
     findings : tuple of Finding
@@ -82,6 +85,7 @@ class Annotation:
     untrusted: NDArray[np.float64] | None = None
     box: NDArray[np.float64] | None = None
     columns: Mapping[str, NDArray] = field(default_factory=dict)
+    raw: bytes | None = None
     picture: Image | None = None
     findings: tuple[Finding, ...] = ()
 

@@ -114,10 +114,13 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
         raise BenchError(
             "the .mat has no image beside it",
             code="no-image",
-            remedy="Build with --no-images when scores are all that is needed.",
+            remedy="Build with --no-images when scores are all that is needed."
+            if task.recipe.card.image_size_px
+            else "Put the image beside it: its size is needed.",
         )
     annotation = task.recipe.module.read(task.source, files)
-    digest = hashlib.sha256(task.source.read(files.annotation))
+    own = annotation.raw
+    digest = hashlib.sha256(task.source.read(files.annotation) if own is None else own)
     picture = annotation.picture
     if picture is None and (task.with_images or not task.recipe.card.image_size_px):
         data = task.source.read(files.image)

@@ -111,12 +111,14 @@ def build(
         size_px = model.uv_layout.operator.size_px if model else 0
         with DatasetWriter(part, map_size_px=size_px, stored_offsets=offsets) as writer:
             finished = _finished(task, batches, spool, jobs, scheduler)
-            _append_all(writer, zip(batches, finished, strict=True), companions, audit, progress)
+            in_order = zip(batches, finished, strict=True)
+            fitted = _append_all(writer, in_order, companions, audit, progress)
             if not audit.read + audit.warned:
                 spool.clear()
                 raise _nothing_read(source, audit)
-            attributes = attributes_of(recipe.card, source, model, task, limit)
-            shared = shared_arrays(model, layout) | companions.shared
+            used = model if fitted else None  # nothing of a face model is in data without fits
+            attributes = attributes_of(recipe.card, source, used, task, limit)
+            shared = shared_arrays(used, layout) | companions.shared
             digests = writer.finish(shared, attributes | {"report": audit.to_json()})
         store.replace_file(part, out)
         spool.clear()
@@ -129,19 +131,22 @@ def _append_all(
     companions: Companions,
     audit: Audit,
     progress: Progress | None,
-) -> None:
+) -> bool:
+    """Write the batches and count them; whether they came with fits."""
     residuals: list[dict[str, NDArray[np.float64]]] = []
-    done = 0
+    done, fitted = 0, False
     for batch, rows in batches:
         audit.count(len(batch), len(rows.columns.get("sample_id", ())), rows.findings)
         if rows.columns:
             writer.append(_with_companions(rows, companions), rows.images, rows.maps)
             residuals.append(rows.residuals)
+            fitted = fitted or "z_shift" in rows.columns
         done += len(batch)
         if progress is not None:
             progress(done, audit.found)
     names = residuals[0] if residuals else {}
     audit.summarise({name: np.concatenate([part[name] for part in residuals]) for name in names})
+    return fitted
 
 
 def work(item: tuple[BuildTask, list[SampleFiles]]) -> bytes:

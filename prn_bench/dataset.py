@@ -238,6 +238,7 @@ def _digest(dataset: Dataset, *, identity_only: bool) -> str:
             digits = column.digits if column is not None and identity_only else None
             for block in _blocks(dataset, name, per_sample=column is not None):
                 rounded = block if digits is None else np.round(block.astype(np.float64), digits)
+                digest.update(f"{rounded.shape}{rounded.dtype.kind}{rounded.itemsize}".encode())
                 digest.update(canonical_bytes(rounded))
     return digest.hexdigest()
 
@@ -251,12 +252,14 @@ def _blocks(dataset: Dataset, name: str, *, per_sample: bool) -> Iterator[NDArra
         yield dataset.read(name, slice(start, start + DIGEST_ROWS))
 
 
-def canonical_bytes(values: NDArray) -> bytes:
-    """The same bytes for the same values on every machine: shape, kind, little-endian data, one zero."""
+def canonical_bytes(values: NDArray) -> bytes | memoryview:
+    """The same bytes for the same values on every machine: little-endian, one NaN, one zero, utf-8."""
     if values.dtype.kind in "UO":
-        return "\n".join(str(value) for value in values.reshape(-1)).encode()
+        return "".join(f"{value}\n" for value in values.reshape(-1)).encode()
     if values.dtype.kind == "f":
-        values = values + 0.0  # -0.0 becomes 0.0
-        values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)
-    plain = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
-    return f"{values.shape}{values.dtype.kind}{values.dtype.itemsize}".encode() + plain.tobytes()
+        values = values + values.dtype.type(0)  # a copy, in which -0.0 is 0.0
+        unknown = np.isnan(values)
+        if unknown.any():
+            values[unknown] = np.nan
+    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return plain.reshape(-1).view(np.uint8).data

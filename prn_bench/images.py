@@ -28,9 +28,9 @@ def decode_image(data: bytes, where: str) -> Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP")) as picture:
-            picture.load()
-            return picture.copy() if picture.mode == "RGB" else picture.convert("RGB")
+        picture = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
+        picture.load()
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
     except UnidentifiedImageError:
         raise BenchError(
             "this is not an image",

@@ -213,10 +213,10 @@ def _weigh(
     candidates: NDArray[np.float64], target: NDArray[np.float64], rows: NDArray[np.intp]
 ) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
     """The convex combination of (m, c, 2) candidates that comes nearest to the (m, 2) target."""
-    from scipy.optimize import nnls
-
     if len(rows) == 1:
         return (int(rows[0]),), None
+    from scipy.optimize import nnls
+
     columns = candidates.swapaxes(1, 2).reshape(-1, len(rows))
     heavy = 1e3 * np.sqrt((columns**2).sum())  # makes the weights sum to 1, before the division
     values, _ = nnls(

@@ -61,7 +61,7 @@ FAMILIES: dict[str, Column] = {
     "annotation/": Column((68, -1), "float32", True, "further annotations of the same points", 3),
     "points/": Column((-1, -1), "float32", True, "named points, image frame, NaN where unknown", 3),
     "points_visible/": Column((-1,), "bool", True, "True where a named point is visible"),
-    "box/": Column((4,), "float64", True, "box by a named source, image frame", 3),
+    "boxes/": Column((4,), "float64", True, "box by a named source, image frame", 3),
     "camera/": Column((3, 4), "float64", True, "world frame (mm) to image frame, affine", 9),
     "scan_of/": Column((), "int32", True, "row of this sample's scan in a scan/ array"),
     "yaw_deg/": Column((), "float64", True, "yaw by a named source, as stored"),

@@ -138,7 +138,9 @@ def _lock(stream: TextIO) -> bool:
 
 def pack(rows: Rows) -> bytes:
     """One batch as the bytes of an ``.npz``."""
-    arrays: dict[str, Any] = {f"column:{name}": _storable(values) for name, values in rows.columns.items()}
+    arrays: dict[str, Any] = {
+        f"column:{name}": _storable(values) for name, values in rows.columns.items()
+    }
     arrays |= {f"residual:{name}": values for name, values in rows.residuals.items()}
     for name, parts in (("images", rows.images), ("maps", rows.maps)):
         arrays[f"{name}:sizes"] = np.array([len(part) for part in parts], np.int64)

@@ -176,18 +176,21 @@ def encode_maps(maps: NDArray[np.floating]) -> NDArray[np.uint16]:
     ValueError
         For a value that is not finite or outside the range: clipping would be silent damage.
     """
-    if not np.isfinite(maps).all():
-        raise ValueError("a position map holds values that are not finite")
-    low, high = float(maps.min()), float(maps.max())
+    codes = np.empty(maps.shape, np.uint16)
     top = MAP_OFFSET_PX + 65535 * MAP_SCALE_PX
-    if low < MAP_OFFSET_PX or high > top:
-        raise ValueError(
-            f"position map values {low:.1f} to {high:.1f} px leave the range of the file, "
-            f"{MAP_OFFSET_PX:.0f} to {top:.0f} px"
-        )
-    codes = np.asarray(maps, np.float32) - np.float32(MAP_OFFSET_PX)
-    codes *= np.float32(1 / MAP_SCALE_PX)
-    return np.rint(codes, out=codes).astype(np.uint16)
+    for values, code in zip(maps, codes, strict=True):  # map by map, within the cache
+        low, high = float(values.min()), float(values.max())
+        if not (np.isfinite(low) and np.isfinite(high)):  # both pass a NaN on
+            raise ValueError("a position map holds values that are not finite")
+        if low < MAP_OFFSET_PX or high > top:
+            raise ValueError(
+                f"position map values {low:.1f} to {high:.1f} px leave the range of the file, "
+                f"{MAP_OFFSET_PX:.0f} to {top:.0f} px"
+            )
+        scaled = np.asarray(values, np.float32) - np.float32(MAP_OFFSET_PX)
+        scaled *= np.float32(1 / MAP_SCALE_PX)
+        code[...] = np.rint(scaled, out=scaled)
+    return codes
 
 
 def decode_maps(codes: NDArray[np.uint16]) -> NDArray[np.float32]:

@@ -50,7 +50,7 @@ class TestEveryRecipe:
         assert card.name == name
         assert all([card.title, card.licence, card.citation, card.obtain, card.tree])
         assert card.expected_samples
-        assert min(card.image_size_px) > 0
+        assert all(side > 0 for side in card.image_size_px)
 
     def test_audit_adds_up(self, name, datasets):
         """Found = read + warned + quarantined, and nothing of the synthetic set is lost."""
@@ -72,6 +72,8 @@ class TestEveryRecipe:
     def test_landmarks_lie_on_the_position_map(self, name, datasets):
         """The map read at the landmark pixels is the landmark in the crop, to a map pixel."""
         dataset = open_dataset(datasets[name])
+        if "coefficients/pose" not in dataset.names:
+            pytest.skip("this dataset has no fits, so it has no position maps")
         pixels = dataset.read("uv/landmark_pixels")
         maps = dataset.position_maps()
         on_map = maps[:, :, pixels[:, 0], pixels[:, 1]].swapaxes(1, 2)
@@ -118,16 +120,23 @@ class TestEveryRecipe:
         ],
     )
     def test_one_bad_annotation_loses_nothing_else(self, name, world, tmp_path, damage, code):
-        """It is quarantined with its reason; the others are built."""
+        """It is quarantined with its reason; the others are built. A shared one stops the build."""
         raw = tmp_path / "raw"
         shutil.copytree(world / f"raw-{name}", raw)
-        victim = sorted(raw.rglob("*.mat"))[1]
+        files = sorted(raw.rglob("*.mat")) or pytest.skip("this dataset has no .mat files")
+        victim = files[1]
         content = {
             "lfs": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
             "html": b"<!DOCTYPE html><html>quota exceeded</html>",
             "cut": victim.read_bytes()[:700],
         }
         victim.write_bytes(content[damage]) if damage in content else victim.unlink()
+        if len(files) < 12:  # a file of the whole set: nothing can be built without it
+            with pytest.raises(BenchError) as stop:
+                build(find_recipe(name), raw, tmp_path / "d.h5", with_images=False)
+            assert stop.value.code == code
+            assert victim.name in str(stop.value.where)
+            return
         report = build(
             find_recipe(name), raw, tmp_path / "d.h5", with_images=False, **_model(name, world)
         )

@@ -30,6 +30,12 @@ from prn_bench.sniff import read_npy
 FIELDS = ("pt3d_68", "Pose_Para", "Shape_Para", "Exp_Para")
 STORED_OFFSET = (1.0, 1.0, 0.0)  # stored points are 1-based in x and y
 ORDER_TOLERANCE = 1e-2  # px or degrees: rows of the arrays must be the rows of the .mat files
+#: Arrays of the 3DDFA benchmark script: file to dataset array and shape of one row.
+COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "AFLW2000-3D-Reannotated.pts68.npy": ("annotation/reannotated", (2, 68)),
+    "AFLW2000-3D-new.pose.npy": ("yaw_deg/aflw", ()),
+    "AFLW2000-3D_crop.roi_box.npy": ("roi_box", (4,)),
+}
 FOLDERS = ("AFLW2000", "AFLW-2000-3D")
 
 
@@ -65,46 +71,64 @@ def read(source: RawSource, sample: SampleFiles) -> Annotation:
 def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     """The benchmark's arrays, joined to the samples by the order of ``names.txt`` or of sorted names.
 
-    The order is proved, never trusted: rows of ``AFLW2000-3D.pts68.npy`` and ``AFLW2000-3D.pose.npy``
-    must equal what the .mat files hold.
+    Every row that repeats what a .mat file holds (``AFLW2000-3D.pts68.npy``, ``AFLW2000-3D.pose.npy``)
+    is compared with it; where neither array is there, a warning says that the order is taken on trust.
 
     Raises
     ------
     BenchError
-        ``companion-order`` when the rows are not those of the samples.
+        ``companion-order`` when rows and samples do not belong together, ``wrong-shape``.
     """
     members = {PurePosixPath(name).name: name for name in source.names}
     order = _order(source, members, samples)
     columns: dict[str, dict[str, NDArray]] = {}
     offsets: dict[str, tuple[float, ...]] = {"landmarks": STORED_OFFSET}
     findings = []
-    for file, name, offset in (
-        ("AFLW2000-3D-Reannotated.pts68.npy", "annotation/reannotated", STORED_OFFSET[:2]),
-        ("AFLW2000-3D-new.pose.npy", "yaw_deg/aflw", None),
-        ("AFLW2000-3D_crop.roi_box.npy", "roi_box", None),
-    ):
+    for file, (name, shape) in COLUMNS.items():
         if file not in members:
             message = f"{file} does not lie beside the data: no {name}"
             findings.append(Finding("note", "no-companion", str(source.root), message))
             continue
-        rows = _load_rows(source, members[file], len(order))
-        if offset is not None:
-            rows = rows.reshape(len(order), 2, 68).swapaxes(1, 2) - np.asarray(offset)
-            offsets[name] = offset
-        columns[name] = dict(zip(order, rows.astype(np.float64), strict=True))
-    _prove_order(source, members, order, samples)
+        rows = _load_rows(source, members[file], len(order), shape).astype(np.float64)
+        if name.startswith("annotation/"):
+            rows, offsets[name] = rows.swapaxes(1, 2) - STORED_OFFSET[:2], STORED_OFFSET[:2]
+        columns[name] = dict(zip(order, rows, strict=True))
+    if columns:
+        findings += _prove_order(source, members, order, samples)
     return Companions(columns, offsets, tuple(findings))
 
 
 def _order(source: RawSource, members: dict[str, str], samples: Sequence[SampleFiles]) -> list[str]:
-    if "names.txt" in members:
-        return source.read(members["names.txt"]).decode("utf-8", "replace").split()
-    return sorted(sample.sample_id for sample in samples)
+    """The sample of each row; a name may carry the extension of its image."""
+    known = [sample.sample_id for sample in samples]
+    if "names.txt" not in members:
+        return sorted(known)
+    lines = source.read(members["names.txt"]).decode("utf-8", "replace").split()
+    order = [PurePosixPath(line).stem for line in lines]
+    lacking = sorted(set(known) - set(order))
+    if lacking or len(set(order)) != len(order):
+        raise BenchError(
+            "names.txt does not name every sample once",
+            code="companion-order",
+            where=source.where(members["names.txt"]),
+            expected=f"the {len(known)} samples found, {known[0]} and so on",
+            found=f"{len(order)} names, without {', '.join(lacking[:3]) or 'repeats'}",
+            remedy="Put the list that belongs to the arrays there, or take it away.",
+        )
+    return order
 
 
-def _load_rows(source: RawSource, name: str, n_rows: int) -> NDArray:
+def _load_rows(source: RawSource, name: str, n_rows: int, shape: tuple[int, ...]) -> NDArray:
     where = source.where(name)
     rows = read_npy(source.read(name), where)
+    if rows.shape[1:] != shape or rows.dtype.kind not in "fiu":
+        raise BenchError(
+            "the array does not have the shape that the 3DDFA script reads",
+            code="wrong-shape",
+            where=where,
+            expected=f"numbers of shape {(n_rows, *shape)}",
+            found=f"{rows.dtype} of shape {rows.shape}",
+        )
     if len(rows) != n_rows:
         raise BenchError(
             "the array does not have one row per sample",
@@ -119,33 +143,37 @@ def _load_rows(source: RawSource, name: str, n_rows: int) -> NDArray:
 
 def _prove_order(
     source: RawSource, members: dict[str, str], order: list[str], samples: Sequence[SampleFiles]
-) -> None:
-    """Compare rows that repeat what the .mat files hold, for some samples spread over the set."""
-    known = [sample for sample in samples if sample.annotation]
-    row_of = {name: row for row, name in enumerate(order)}
-    for file, column in (("AFLW2000-3D.pts68.npy", "points"), ("AFLW2000-3D.pose.npy", "yaw")):
-        if file not in members:
-            continue
-        rows = _load_rows(source, members[file], len(order))
-        for sample in known[:: max(1, len(known) // 50)]:
-            if sample.sample_id in row_of:
-                _prove_row(source, sample, rows[row_of[sample.sample_id]], column, file)
+) -> list[Finding]:
+    """Compare every row that repeats what a .mat file holds."""
+    told = {
+        file: dict(zip(order, _load_rows(source, members[file], len(order), shape), strict=True))
+        for file, shape in (("AFLW2000-3D.pts68.npy", (3, 68)), ("AFLW2000-3D.pose.npy", ()))
+        if file in members
+    }
+    if not told:
+        message = (
+            "no AFLW2000-3D.pts68.npy or AFLW2000-3D.pose.npy to prove the order of the arrays"
+        )
+        return [Finding("warning", "order-not-proved", str(source.root), message)]
+    for sample in samples:
+        try:
+            fields = read_mat(source.read(sample.annotation), sample.annotation, FIELDS[:2])
+        except BenchError:
+            continue  # a damaged .mat is quarantined later; it proves nothing here
+        held = {
+            "AFLW2000-3D.pts68.npy": fields["pt3d_68"],
+            "AFLW2000-3D.pose.npy": np.degrees(fields["Pose_Para"].reshape(-1)[1]),
+        }
+        for file, rows in told.items():
+            _prove_row(source, file, sample.sample_id, rows[sample.sample_id], held[file])
+    return []
 
 
-def _prove_row(
-    source: RawSource, sample: SampleFiles, row: NDArray, column: str, file: str
-) -> None:
-    try:
-        fields = read_mat(source.read(sample.annotation), source.where(sample.annotation), FIELDS)
-    except BenchError:
-        return  # a damaged .mat is quarantined later; it proves nothing here
-    told = (
-        fields["pt3d_68"] if column == "points" else np.degrees(fields["Pose_Para"].reshape(-1)[1])
-    )
-    gap = np.abs(row - told).max() if np.shape(row) == np.shape(told) else np.inf
+def _prove_row(source: RawSource, file: str, sample_id: str, row: NDArray, held: NDArray) -> None:
+    gap = np.abs(row - held).max() if np.shape(row) == np.shape(held) else np.inf
     if not gap <= ORDER_TOLERANCE:
         raise BenchError(
-            f"row for {sample.sample_id} in {file} differs from its .mat file by {gap:.3g}",
+            f"row for {sample_id} in {file} differs from its .mat file by {gap:.3g}",
             code="companion-order",
             where=source.root,
             expected=f"at most {ORDER_TOLERANCE}",

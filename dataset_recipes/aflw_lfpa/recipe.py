@@ -31,6 +31,7 @@ STORED_OFFSET = (1.0, 1.0)  # an assumption, see the module's docstring
 SUFFIX_OF = {"TestImages": "T", "TrainImages": "Tr"}  # of the two arrays; the first split wins
 LANDMARK_FILE, BOX_FILE = "Landmark.mat", "BoundingBox.mat"
 ID_DIGITS = 4
+MAX_PX = 1e6
 NUMBER = re.compile("[0-9]{1,9}")
 
 
@@ -105,7 +106,8 @@ def read(source: RawSource, sample: SampleFiles) -> Annotation:
     left, top = np.array((x, y)) - STORED_OFFSET
     box = np.array([left, top, left + width, top + height])
     columns = {f"points/{POINTS}": points, f"points_visible/{POINTS}": visible}
-    return Annotation(box=box, columns={**columns, "box/annotated": box})
+    own = table.points[row].tobytes() + table.flags[row].tobytes() + table.boxes[row].tobytes()
+    return Annotation(box=box, columns={**columns, "boxes/annotated": box}, raw=own)
 
 
 def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
@@ -115,7 +117,7 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     if samples and not samples[0].sample_id.startswith("TestImages/"):
         words = "there are no TestImages: this is the training split, not the benchmark"
         findings.append(Finding("note", "training-split", str(source.root), words))
-    offsets = {f"points/{POINTS}": STORED_OFFSET, "box/annotated": 2 * STORED_OFFSET}
+    offsets = {f"points/{POINTS}": STORED_OFFSET, "boxes/annotated": 2 * STORED_OFFSET}
     return Companions(stored_offsets=offsets, findings=tuple(findings))
 
 
@@ -229,7 +231,7 @@ def _check_row(table: Table, row: int, sample: SampleFiles) -> None:
             fault = "no-visible-point", "none of its 34 points is visible"
         elif not np.isfinite(table.points[row][visible]).all():
             fault = "not-finite", "a visible point is not finite"
-        elif not (np.isfinite(table.boxes[row]).all() and table.boxes[row, 2:].min() > 0):
-            fault = "empty-box", f"its box has no area: {table.boxes[row]}"
+        elif not (table.boxes[row, 2:].min() >= 1 and np.abs(table.boxes[row]).max() < MAX_PX):
+            fault = "bad-box", f"x, y, width, height of its box cannot be: {table.boxes[row]}"
     if fault is not None:
         raise BenchError(fault[1], code=fault[0], where=sample.sample_id)
