@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,7 +15,8 @@ from prn_bench.errors import BenchError, Finding
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-N_IDENTITY, N_EXPRESSION = 199, 29
+N_IDENTITY, N_EXPRESSION = 199, 29  # of 3DDFA's bases
+EXPRESSION_SIZES = (N_EXPRESSION, 53)  # the second in synthetic data, made from ICT-FaceKit
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 WIDE_ANGLE_DEG = 99.0  # Hopenet's limit: 31 of the 2,000 AFLW2000-3D images lie beyond it
 
@@ -39,7 +40,7 @@ class Fit:
         pitch, yaw, roll (radians, as stored, not wrapped), tx, ty, tz (px, 1-based, y up),
         f (px per model unit).
     identity : (199,) float64
-    expression : (29,) float64
+    expression : (29,) float64, or (53,) in synthetic data
     """
 
     pose: NDArray[np.float64]
@@ -74,8 +75,9 @@ class Annotation:
     raw : bytes or None
         What the raw data say of this sample alone, for its digest, where many samples share a file;
         otherwise the annotation file is digested.
-    picture : PIL image or None
-        Where the recipe renders the image itself; otherwise the image file is decoded.
+    picture : callable or None
+        Renders the image (PIL), where the recipe makes it; called only when images are kept.
+        Otherwise the image file is decoded.
     findings : tuple of Finding
         Warnings about this sample.
     """
@@ -86,7 +88,7 @@ class Annotation:
     box: NDArray[np.float64] | None = None
     columns: Mapping[str, NDArray] = field(default_factory=dict)
     raw: bytes | None = None
-    picture: Image | None = None
+    picture: Callable[[], Image] | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -122,21 +124,23 @@ def read_fit(fields: Mapping[str, NDArray], where: str) -> Fit:
         ``wrong-shape`` or ``not-finite``, naming the file and the field.
     """
     return Fit(
-        numbers(fields, "Pose_Para", 7, where),
-        numbers(fields, "Shape_Para", N_IDENTITY, where),
-        numbers(fields, "Exp_Para", N_EXPRESSION, where),
+        numbers(fields, "Pose_Para", (7,), where),
+        numbers(fields, "Shape_Para", (N_IDENTITY,), where),
+        numbers(fields, "Exp_Para", EXPRESSION_SIZES, where),
     )
 
 
-def numbers(fields: Mapping[str, NDArray], name: str, size: int, where: str) -> NDArray[np.float64]:
-    """(size,) float64 values of one field, checked."""
+def numbers(
+    fields: Mapping[str, NDArray], name: str, sizes: tuple[int, ...], where: str
+) -> NDArray[np.float64]:
+    """Float64 values of one field, checked: as many as one of ``sizes``, all finite."""
     values = np.asarray(fields[name])
-    if values.size != size:
+    if values.size not in sizes:
         raise BenchError(
             f"field {name} has the wrong shape",
             code="wrong-shape",
             where=where,
-            expected=f"{size} numbers",
+            expected=f"{sizes[0]} numbers",
             found=f"{values.shape}",
         )
     flat = values.reshape(-1).astype(np.float64)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import derive, geometry, images, uvmap
-from prn_bench.annotation import SampleFiles
+from prn_bench.annotation import Annotation, SampleFiles
 from prn_bench.columns import RawSample, geometry_columns, place_fits, residuals
 from prn_bench.dataset import row_digest
 from prn_bench.errors import BenchError, Finding
@@ -101,6 +101,8 @@ def _read_all(task: BuildTask, files: list[SampleFiles]) -> tuple[list[RawSample
         try:
             raw = _read_one(task, sample)
         except BenchError as error:
+            if error.code == "bad-recipe":  # a bug is no property of the sample
+                raise
             findings.append(Finding.from_error(error, where=sample.sample_id))
             continue
         samples.append(raw)
@@ -119,17 +121,30 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
             else "Put the image beside it: its size is needed.",
         )
     annotation = task.recipe.module.read(task.source, files)
-    own = annotation.raw
-    digest = hashlib.sha256(task.source.read(files.annotation) if own is None else own)
-    picture = annotation.picture
-    if picture is None and (task.with_images or not task.recipe.card.image_size_px):
-        data = task.source.read(files.image)
-        digest.update(data)
-        picture = images.decode_image(data, task.source.where(files.image))
+    digest = hashlib.sha256(annotation.raw or _file_digest(task, files.annotation))
+    picture = None
+    if task.with_images or not task.recipe.card.image_size_px:
+        digest.update(_file_digest(task, files.image))
+        picture = _picture(task, files, annotation)
     size_px = _image_size(task.recipe.card, picture)
     return RawSample(
         files, annotation, picture if task.with_images else None, size_px, digest.digest()
     )
+
+
+def _picture(task: BuildTask, files: SampleFiles, annotation: Annotation) -> Image:
+    if annotation.picture is not None:
+        return annotation.picture()
+    return images.decode_image(task.source.read(files.image), task.source.where(files.image))
+
+
+def _file_digest(task: BuildTask, name: str) -> bytes:
+    return _cached_digest(task.raw, name)
+
+
+@lru_cache(maxsize=4)  # many renderings share a scan, many rows a table
+def _cached_digest(raw: Path, name: str) -> bytes:
+    return hashlib.sha256(cached_source(raw).read(name)).digest()
 
 
 def _image_size(card: Card, picture: Image | None) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from prn_bench.facemodel import FaceModel
 from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.recipes import Card, Recipe
 from prn_bench.runner import run
+from prn_bench.schema import DATASET_FORMAT
 from prn_bench.spool import Spool, pack, unpack
 
 BATCH_SAMPLES = 64
@@ -93,7 +94,9 @@ def build(
     """
     if jobs < 1 or layout not in LAYOUTS:
         raise ValueError(f"jobs must be at least 1 and layout one of {LAYOUTS}")
-    source, out = open_raw(raw), Path(out)
+    out = Path(out)
+    store.refuse_overwriting_input(out, raw, face_model)
+    source = open_raw(raw)
     candidates = _candidates(recipe, source)
     companions = recipe.module.companions(source, candidates)
     files = candidates[:limit]
@@ -117,10 +120,11 @@ def build(
                 spool.clear()
                 raise _nothing_read(source, audit)
             used = model if fitted else None  # nothing of a face model is in data without fits
-            attributes = attributes_of(recipe.card, source, used, task, limit)
+            attributes = attributes_of(source, used, task, limit)
             shared = shared_arrays(used, layout) | companions.shared
             digests = writer.finish(shared, attributes | {"report": audit.to_json()})
-        store.replace_file(part, out)
+        with store.writing(out):
+            store.replace_file(part, out)
         spool.clear()
     return BuildReport(out, audit.read + audit.warned, digests["fingerprint"], audit)
 
@@ -222,15 +226,7 @@ def _fitting_model(path: Path, card: Card, source: RawSource) -> FaceModel:
 
 def _check_room(out: Path, task: BuildTask, n_samples: int, model: FaceModel | None) -> None:
     """Refuse before any work when the disk cannot hold the file and its batches."""
-    if not out.parent.is_dir():
-        raise BenchError(
-            "the folder to write into does not exist",
-            code="no-such-folder",
-            where=out.parent,
-            remedy="Create it first.",
-        )
-    if out.is_dir():
-        raise BenchError("this is a folder; name a file", code="not-a-file", where=out)
+    store.require_place(out, DATASET_FORMAT)
     needed = estimate_bytes(task, n_samples, model)
     free = shutil.disk_usage(out.parent).free
     if needed > free:
@@ -249,7 +245,7 @@ def _plan(
 ) -> str:
     """Digest of all that decides what the batches hold."""
     said = [
-        *(task.recipe.card.name, task.recipe.card.version, task.layout),
+        *(task.recipe.card.name, task.recipe.card.version, task.recipe.variant, task.layout),
         *(task.with_images, task.lossless, BATCH_SAMPLES, str(source.root)),
         None if model is None else model.model_id,
         hashlib.sha256(task.recipe.path.read_bytes()).hexdigest(),

@@ -225,7 +225,7 @@ def file_digests(dataset: Dataset) -> dict[str, str]:
 
 
 def _digest(dataset: Dataset, *, identity_only: bool) -> str:
-    keys = ("recipe", "recipe_version", "uv_layout", "face_model_id", "origin")
+    keys = ("recipe", "recipe_version", "recipe_variant", "uv_layout", "face_model_id", "origin")
     digest = hashlib.sha256()
     for key in keys if identity_only else (*keys, "layout"):
         digest.update(f"{key}={dataset.attributes.get(key)}\n".encode())

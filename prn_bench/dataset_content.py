@@ -10,7 +10,6 @@ from prn_bench import derive, uvmap
 from prn_bench.batch import COEFFICIENTS, MAPS, BuildTask
 from prn_bench.facemodel import FaceModel
 from prn_bench.rawsource import RawSource
-from prn_bench.recipes import Card
 from prn_bench.synthetic.mark import SYNTHETIC_MARK
 
 # Measured on 300W-LP, bytes a sample: a JPEG or PNG crop, a packed position map, and the rest.
@@ -19,14 +18,16 @@ SAFETY = 1.1
 
 
 def attributes_of(
-    card: Card, source: RawSource, model: FaceModel | None, task: BuildTask, limit: int | None
+    source: RawSource, model: FaceModel | None, task: BuildTask, limit: int | None
 ) -> dict[str, Any]:
     """Root attributes: where the data come from, under which terms, and how they were built."""
     from prn_bench import __version__
 
+    card = task.recipe.card
     attributes: dict[str, Any] = {
         "recipe": card.name,
         "recipe_version": card.version,
+        "recipe_variant": task.recipe.variant,
         "title": card.title,
         "licence": card.licence,
         "citation": card.citation,

@@ -131,7 +131,7 @@ def _scored(root: Path, name: str, points: NDArray[np.float64], dataset: Dataset
     results = [score(open_predictions(path), dataset, protocol(key)) for key in PROTOCOLS]
     (root / "results").mkdir(exist_ok=True)
     for result in results:
-        save(result, root / "results")
+        save(result, root / "results", replace=True)
     return results
 
 

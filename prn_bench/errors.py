@@ -7,11 +7,19 @@ Misuse of a function by its programmer stays a ``ValueError``.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning", "note"]
+
+
+def first_few(names: Collection[Any], n: int = 3) -> str:
+    """The first ``n`` of some names, for a message: ``a, b, c, ...``."""
+    shown = ", ".join(str(name) for name in islice(names, n))
+    return shown + (", ..." if len(names) > n else "")
 
 
 class BenchError(Exception):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding
 from prn_bench.metrics import align_depth, nme, point_errors
+from prn_bench.predictions_structure import FRAMES
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
 from prn_bench.reference import Reference, image_points, name_some, read_reference
@@ -50,12 +51,14 @@ def score(predictions: Predictions, dataset: Dataset, protocol: Protocol | str |
     BenchError
         ``wrong-dataset``, ``dataset-lacks``, ``unknown-ids``, ``duplicate-ids``,
         ``missing-predictions`` (strict policy), ``partly-missing``, ``no-landmarks``, ``no-depth``,
-        ``reference-2d``, ``reference-incomplete``, ``zero-normalizer``, and those of
+        ``reference-2d``, ``reference-incomplete``, ``zero-normalizer``, ``nothing-to-score``,
+        ``unknown-frame`` and ``bad-method`` (predictions put together by hand), and those of
         :func:`prn_bench.protocol.protocol`.
     """
     if not isinstance(protocol, Protocol):
         protocol = find_protocol(protocol)
     _check_recipe(dataset, protocol)
+    _check_declared(predictions)
     rows = _join(predictions, dataset)
     predicted = np.full((len(dataset), protocol.points, protocol.dims), np.nan)
     predicted[rows] = image_points(predictions, dataset, rows, protocol)
@@ -67,6 +70,7 @@ def score(predictions: Predictions, dataset: Dataset, protocol: Protocol | str |
     ids, lengths = dataset.sample_ids, reference.scale_px
     samples = Samples(ids, errors, lengths, reference.yaw_deg, bins, missing)
     summary = samples.summarize(protocol)
+    _check_something_left(summary, predictions, protocol)
     findings = tuple(_findings(predictions, dataset, protocol, samples, summary, predicted))
     return Result(
         protocol,
@@ -115,6 +119,39 @@ def _check_recipe(dataset: Dataset, protocol: Protocol) -> None:
             found=str(recipe),
             remedy="Take a protocol of this dataset, or say that the rules shall apply to it: "
             f"{protocol.id}+dataset={recipe}+expected_samples={len(dataset)}.",
+        )
+
+
+def _check_declared(predictions: Predictions) -> None:
+    """What a file is checked for on opening, but an object made in memory is not."""
+    if predictions.frame not in FRAMES:
+        raise BenchError(
+            "the predictions name no known frame",
+            code="unknown-frame",
+            where=predictions.path,
+            expected=" or ".join(FRAMES),
+            found=repr(predictions.frame),
+        )
+    name = predictions.method.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise BenchError(
+            "the method card has no name",
+            code="bad-method",
+            where=predictions.path,
+            expected='method = {"name": "PRN", ...}',
+            found=repr(dict(predictions.method))[:60],
+        )
+
+
+def _check_something_left(summary: Summary, predictions: Predictions, protocol: Protocol) -> None:
+    if np.isnan(summary.mean_of_images):
+        raise BenchError(
+            "nothing is left to score: no sample that counts has an error",
+            code="nothing-to-score",
+            where=predictions.path,
+            found=f"{summary.n} samples that count, {summary.n_missing} of them without a "
+            f"prediction; {summary.n_left_out} in no bin or not in the subset",
+            remedy=f"Give predictions for samples that {protocol.id} counts.",
         )
 
 
@@ -191,6 +228,13 @@ def _findings(
     if untouched and "z_shift" not in dataset.names:
         words = "the dataset has no z_shift, so crop z was only scaled, not moved"
         yield Finding("warning", "unknown-z-shift", where, words)
+    if protocol.z_rule == "min-mesh" and predictions.frame == "image":
+        behind = int((present[..., 2] < 0).any(1).sum())
+        words = "min-mesh takes predicted z as it comes, so in an image-frame file it must be 0 at "
+        words += "the rearmost vertex of the mesh, as PRNet writes it (crop z / crop scale)"
+        words += f"; {behind} of {len(present)} samples have landmarks behind that" * (behind > 0)
+        remedy = "Score the crop-frame output, or take a rule for both sides such as z_rule=mean."
+        yield Finding("warning", "depth-origin", where, words, remedy)
     yield from _bin_findings(dataset, protocol, samples, summary)
 
 

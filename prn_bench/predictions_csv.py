@@ -116,9 +116,9 @@ def long_points(table: Table) -> tuple[list[str], NDArray[np.float64], list[str]
     ids = list(dict.fromkeys(names))
     row_of = {name: row for row, name in enumerate(ids)}
     rows = np.array([row_of[name] for name in names], np.intp)
-    start = int(np.nanmin(number, initial=1.0))  # 0 as soon as a point 0 occurs
+    start = 0 if (number == 0).any() else 1
     place = number - start
-    odd = np.flatnonzero(~((place >= 0) & (place < N_POINTS) & (place % 1 == 0)))
+    odd = np.flatnonzero(~np.isin(place, np.arange(N_POINTS)))
     if len(odd):
         raise _missing(table, f"point {number[odd[0]]:g} of {names[odd[0]]}", [])
     count = np.zeros((len(ids), N_POINTS), int)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.errors import BenchError
+from prn_bench.errors import BenchError, first_few
 
 FORMAT, FORMAT_VERSION = "prn-bench/predictions", 1
 FRAMES = ("image", "crop")
@@ -95,6 +95,7 @@ def method_card(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
         where=path,
         expected='JSON such as {"name": "PRN", "version": "1.0"}',
         found=repr(card)[:60],
+        remedy="Write the file again with such a method card.",
     )
 
 
@@ -108,6 +109,7 @@ def _format_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchErro
             where=path,
             expected=f"format = {FORMAT!r}",
             found=repr(found),
+            remedy="See with `prn-bench info` what your files are.",
         )
     elif not (version.isdecimal() and int(version[:9]) <= FORMAT_VERSION):
         yield BenchError(
@@ -177,14 +179,19 @@ def _id_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError]:
 
 def _odd_ids(ids: NDArray, path: Path) -> Iterator[BenchError]:
     if not len(ids):
-        yield BenchError("the file holds no samples", code="no-samples", where=path)
+        yield BenchError(
+            "the file holds no samples",
+            code="no-samples",
+            where=path,
+            remedy="Write one row for each sample of the dataset; a row of NaN says «none found».",
+        )
     twice = sorted(name for name, n in Counter(ids.tolist()).items() if n > 1)
     if twice:
         yield BenchError(
-            f"{len(twice)} sample ids occur more than once: {_some(twice)}",
+            f"{len(twice)} sample ids occur more than once: {first_few(twice)}",
             code="duplicate-ids",
             where=path,
-            remedy="Keep one row for each sample.",
+            remedy="Keep one row for each sample; `prn-bench info DATASET` shows how its ids look.",
         )
     odd = [i for i, name in enumerate(ids) if not name.strip() or "\0" in name]
     if odd:
@@ -205,37 +212,44 @@ def _array_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError
             where=path,
             expected=f"one or more of {', '.join(SHAPES)}",
             found=", ".join(sorted(content))[:200] or "nothing",
+            remedy="Name your array so; `landmarks` are the 68 points, in pixels.",
         )
     ids = np.asarray(content.get("sample_id"))
     n_ids = len(ids) if ids.ndim == 1 else None
     for name, values in present.items():
-        where = f"{path}, {name}"
-        if not shape_fits(name, values.shape, n_ids):
-            yield BenchError(
-                "the array has the wrong shape",
-                code="wrong-shape",
-                where=where,
-                expected=SHAPES[name][1] + (f" with N = {n_ids}" if n_ids is not None else ""),
-                found=str(values.shape),
-                remedy=_axes_hint(name, values.shape),
-            )
-        if name == "position_map" and values.dtype in (np.uint8, np.int8):
-            yield BenchError(
-                "the position maps have 8 bits: positions below 0 and above 255 are lost",
-                code="eight-bit-map",
-                where=where,
-                expected="float32 crop pixels",
-                found=str(values.dtype),
-                remedy="Store the network's own output, never a JPEG or PNG of it.",
-            )
-        elif values.dtype.kind not in "fiu":
-            yield BenchError(
-                "the array does not hold real numbers",
-                code="wrong-type",
-                where=where,
-                expected="float32 or float64",
-                found=str(values.dtype),
-            )
+        yield from _faults_of_array(name, values, n_ids, f"{path}, {name}")
+
+
+def _faults_of_array(
+    name: str, values: NDArray, n_ids: int | None, where: str
+) -> Iterator[BenchError]:
+    if not shape_fits(name, values.shape, n_ids):
+        yield BenchError(
+            "the array has the wrong shape",
+            code="wrong-shape",
+            where=where,
+            expected=SHAPES[name][1] + (f" with N = {n_ids}" if n_ids is not None else ""),
+            found=str(values.shape),
+            remedy=_shape_hint(name, values.shape, n_ids) or "Save the array in this shape.",
+        )
+    if name == "position_map" and values.dtype in (np.uint8, np.int8):
+        yield BenchError(
+            "the position maps have 8 bits: positions below 0 and above 255 are lost",
+            code="eight-bit-map",
+            where=where,
+            expected="float32 crop pixels",
+            found=str(values.dtype),
+            remedy="Store the network's own output, never a JPEG or PNG of it.",
+        )
+    elif values.dtype.kind not in "fiu":
+        yield BenchError(
+            "the array does not hold real numbers",
+            code="wrong-type",
+            where=where,
+            expected="float32 or float64",
+            found=str(values.dtype),
+            remedy="Save plain numbers: array.astype('float32').",
+        )
 
 
 def shape_fits(name: str, shape: tuple[int, ...], n_ids: int | None) -> bool:
@@ -248,7 +262,11 @@ def shape_fits(name: str, shape: tuple[int, ...], n_ids: int | None) -> bool:
     return fits and (n_ids is None or shape[0] == n_ids)
 
 
-def _axes_hint(name: str, shape: tuple[int, ...]) -> str | None:
+def _shape_hint(name: str, shape: tuple[int, ...], n_ids: int | None) -> str | None:
+    if shape_fits(name, shape, None):
+        return f"Give each of the {n_ids} ids its row, and no other row."
+    if name == "landmarks" and len(shape) == 3 and shape[2] in (2, 3):
+        return "Scoring wants all 68 points in the 300-W order; other mark-ups cannot be scored."
     if name != "position_map" and len(shape) == 3 and shape[1] in (2, 3):
         return "Swap the last two axes: points first, then x, y, z."
     if name == "position_map" and shape[1:] == (256, 256, 3):
@@ -267,6 +285,7 @@ def _topology_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchEr
             where=path,
             expected="topology, such as 'bfm-53215', or 'unordered'",
             found=f"vertices of shape {shape}",
+            remedy="Write the file again with topology=...",
         )
         return
     number = re.search(r"-(\d+)$", topology)
@@ -277,8 +296,5 @@ def _topology_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchEr
             where=path,
             expected=f"{number[1]} vertices ({topology})",
             found=str(shape[1]),
+            remedy="Store all vertices of the mesh in its order, or name the topology they have.",
         )
-
-
-def _some(names: list[str], n: int = 3) -> str:
-    return ", ".join(names[:n]) + (", ..." if len(names) > n else "")

@@ -81,8 +81,7 @@ class Protocol:
     @property
     def hash(self) -> str:
         """Sha256 (hex) of every field that decides the number, version included."""
-        text = {key: _text(value) for key, value in vars(self).items() if key not in _PROSE}
-        del text["id"]
+        text = {k: _text(v) for k, v in vars(self).items() if k not in ("id", *_PROSE)}
         return hashlib.sha256(json.dumps(text, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -184,9 +183,8 @@ def _load(path: Path, chain: tuple[Path, ...] = ()) -> Protocol:
     parent = table.pop("extends", None)
     if parent is not None:
         if not isinstance(parent, str) or path in chain:
-            raise BenchError(
-                "`extends` must name another protocol", code="protocol-file", where=path
-            )
+            what = "`extends` must name another protocol"
+            raise BenchError(what, code="protocol-file", where=path)
         beside = path.parent / parent  # a user's file may extend its neighbour
         above = _load(beside, (*chain, path)) if parent.endswith(".toml") else _by_id(parent)
         table = {k: v for k, v in above.as_dict().items() if k not in _OWN} | table
@@ -290,11 +288,13 @@ def _text(value: Any) -> str:
 
 
 def _check_agreement(p: Protocol, where: str | Path) -> None:
+    other_mean = p.subset == "balanced" and p.aggregate != "mean-of-bins"
+    stored_map = p.reference == "uv-index" and p.reference_frame == "stored"
     clashes = {
         "2D errors have no z, so z_rule must be none": p.dims == 2 and p.z_rule != "none",
         "the unit px goes with the normalizer none": (p.unit == "px") != (p.normalizer == "none"),
-        "balanced subsets are averaged as mean-of-bins": p.subset == "balanced"
-        and p.aggregate != "mean-of-bins",
+        "balanced subsets are averaged as mean-of-bins": other_mean,
+        "maps were never stored 1-based: uv-index needs reference_frame=image": stored_map,
     }
     for words in (words for words, clash in clashes.items() if clash):
         raise BenchError(words, code="protocol-clash", where=where)

@@ -23,6 +23,7 @@ from prn_bench.errors import BenchError
 from prn_bench.predictions import Predictions, assemble, read_npz_members
 from prn_bench.predictions_csv import Table, long_points, wide_points
 from prn_bench.predictions_structure import FORMAT, method_card, text_ids, text_of
+from prn_bench.sniff import fault, format_of, kind_of
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -100,11 +101,12 @@ def read_npz(path: Path, *, frame: str | None, dataset: Dataset | None = None) -
     Raises
     ------
     BenchError
-        ``frame-needed``, ``frame-conflict``, ``ambiguous-id``, and those of
+        ``not-an-npz``, ``frame-needed``, ``frame-conflict``, ``ambiguous-id``, and those of
         :func:`prn_bench.predictions.open_predictions`.
     """
     path = Path(path)
     _need_file(path)
+    _need_npz(path)
     content: dict[str, Any]
     content, faults = read_npz_members(path)
     if faults:
@@ -184,6 +186,25 @@ def read_csv(path: Path, *, frame: str | None, dataset: Dataset | None = None) -
 def _need_file(path: Path) -> None:
     if not path.is_file():
         raise BenchError("there is no such file", code="no-such-file", where=path)
+
+
+def _need_npz(path: Path) -> None:
+    kind = kind_of(path)
+    if kind.words == "a zip (or npz) archive":
+        return
+    if kind.code is not None:
+        raise fault(kind.code, path, expected="NumPy's .npz")
+    ours = format_of(path) == FORMAT
+    raise BenchError(
+        "this is not an .npz",
+        code="not-an-npz",
+        where=path,
+        expected="NumPy's .npz",
+        found="a prediction file already" if ours else kind.words,
+        remedy="Score it as it is."
+        if ours
+        else "Save your arrays with np.savez, or take `prn-bench import csv` for a table.",
+    )
 
 
 def _finish(

@@ -15,11 +15,14 @@ import difflib
 import importlib
 import importlib.util
 import tomllib
-from dataclasses import MISSING, dataclass, fields
-from functools import lru_cache
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import lru_cache, wraps
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prn_bench.errors import BenchError
 
@@ -67,11 +70,19 @@ class Recipe:
     card: Card
     path: Path
     module_name: str | None = None
+    variant: str | None = None
 
     @property
     def module(self) -> ModuleType:
-        """The module with ``find``, ``read`` and ``companions``."""
-        module = _load_module(self.path, self.module_name)
+        """The module with ``find``, ``read`` and ``companions``.
+
+        Raises
+        ------
+        BenchError
+            ``bad-recipe`` when it lacks one of them or cannot be imported; so do the functions
+            themselves when they fail with anything but a BenchError or a system error.
+        """
+        module = _guarded_module(self.path, self.module_name, self.variant)
         lacking = [name for name in FUNCTIONS if not callable(getattr(module, name, None))]
         if lacking:
             raise BenchError(
@@ -79,6 +90,7 @@ class Recipe:
                 code="bad-recipe",
                 where=self.path,
                 expected="functions " + ", ".join(FUNCTIONS),
+                remedy="Write them as CONTRIBUTING.md says.",
             )
         return module
 
@@ -98,7 +110,9 @@ class Recipe:
                 "this recipe cannot make synthetic data", code="no-synthetic", where=path
             )
         name = self.module_name and self.module_name.removesuffix("recipe") + "synthetic"
-        _load_module(path, name).write(folder, model, n_samples, seed=seed)
+        module = _load_module(path, name)
+        with _faults_named(path):
+            module.write(folder, model, n_samples, seed=seed)
 
 
 def available_recipes() -> dict[str, Recipe]:
@@ -120,11 +134,28 @@ def available_recipes() -> dict[str, Recipe]:
 def find_recipe(name: str) -> Recipe:
     """A recipe by name, or by the path of its ``recipe.py`` or folder.
 
+    A name may choose a variant, as in ``florence@paper``, where the recipe offers ``VARIANTS``.
+
     Raises
     ------
     BenchError
-        ``unknown-recipe``, ``no-card``.
+        ``unknown-recipe``, ``unknown-variant``, ``no-card``.
     """
+    name, _, variant = name.partition("@")
+    recipe = _by_name(name)
+    if not variant:
+        return recipe
+    offered = getattr(recipe.module, "VARIANTS", ())
+    if variant not in offered:
+        raise BenchError(
+            f"the recipe {name} has no variant {variant!r}",
+            code="unknown-variant",
+            expected="one of " + ", ".join(offered) if offered else "none",
+        )
+    return replace(recipe, variant=variant)
+
+
+def _by_name(name: str) -> Recipe:
     path = Path(name)
     if path.suffix == ".py" or path.is_dir():
         file = path / "recipe.py" if path.is_dir() else path
@@ -172,10 +203,60 @@ def _recipe(card: Path, module_name: str | None, file: Path | None = None) -> Re
 
 
 @lru_cache(maxsize=32)
+def _guarded_module(path: Path, module_name: str | None, variant: str | None) -> ModuleType:
+    """The recipe with its three functions wrapped: a bug of its author is a message as well.
+
+    A variant becomes the functions' last argument.
+    """
+    module = _load_module(path, module_name)
+    guarded = ModuleType(module.__name__, module.__doc__)
+    vars(guarded).update(vars(module))
+    for name in FUNCTIONS:
+        if callable(function := getattr(module, name, None)):
+            setattr(guarded, name, _guarded(function, path, variant))
+    return guarded
+
+
+def _guarded(function: Callable[..., Any], path: Path, variant: str | None) -> Callable[..., Any]:
+    last = () if variant is None else (variant,)
+
+    @wraps(function)
+    def call(*values: Any) -> Any:
+        with _faults_named(path):
+            return function(*values, *last)
+
+    return call
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    """What a recipe raises of its own, as ``bad-recipe`` with the line where it happened."""
+    try:
+        yield
+    except (BenchError, OSError, MemoryError):
+        raise
+    except Exception as error:  # foreign code raises anything
+        raise BenchError(
+            f"the recipe fails ({type(error).__name__}: {error})",
+            code="bad-recipe",
+            where=_place(path, error),
+            remedy="Mend it there, or tell its author.",
+        ) from error
+
+
+def _place(path: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename).resolve().parent == path.resolve().parent]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else str(path)
+
+
+@lru_cache(maxsize=32)
 def _load_module(path: Path, module_name: str | None) -> ModuleType:
-    if module_name is not None:
-        module = importlib.import_module(module_name)
-    else:
+    with _faults_named(path):
+        if module_name is not None:
+            return importlib.import_module(module_name)
         spec = importlib.util.spec_from_file_location(f"recipe_{path.parent.name}", path)
         if spec is None or spec.loader is None:
             raise BenchError("this file cannot be imported", code="unknown-recipe", where=path)

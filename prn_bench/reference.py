@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 NAMES_SHOWN = 5
 MAP_BLOCK = 64  # position maps read at once: 50 MB
+INCOMPLETE = "reference-incomplete"
+LOOK = "Check the dataset with `prn-bench check`, or take another protocol."
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Reference:
         depth = np.zeros(0) if self.mesh_min is None else self.mesh_min
         for values, step in (
             *((self.points, 1e-3), (self.scale_px, 1e-3), (depth, 1e-3)),
-            (np.nan_to_num(self.yaw_deg, nan=1e6), 1e-4),
+            (self.yaw_deg, 1e-4),
         ):
             digest.update(np.rint(values / step).astype("<i8").tobytes())
         return digest.hexdigest()
@@ -79,15 +81,17 @@ def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
             where=dataset.path,
             remedy=f"{protocol.id} is 3D: take a 2D protocol, or another annotation.",
         )
-    unknown = np.asarray(np.isnan(points).any((1, 2)))
-    _refuse(dataset, unknown, "reference-incomplete", "a point is unknown")
+    unknown = np.asarray(~np.isfinite(points).all((1, 2)))
+    _refuse(dataset, unknown, INCOMPLETE, "a point is unknown")
     scale = _scale(dataset, protocol, points)
     _refuse(dataset, ~(scale > 0), "zero-normalizer", f"{protocol.normalizer} is not positive")
     mesh_min = None
     if protocol.z_rule == "min-mesh":
-        shift = _read(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
-        mesh_min = -shift / crop_scale(_read(dataset, "crop"))
-    yaw = _read(dataset, f"yaw_deg/{protocol.yaw_source}")
+        shift = _whole(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
+        mesh_min = -shift / crop_scale(_whole(dataset, "crop"))
+    # A sample of unknown yaw is in no bin, so it would leave a strict score unseen.
+    other = "Sort by another yaw (+yaw_source=...), or build the dataset again from whole files."
+    yaw = _whole(dataset, f"yaw_deg/{protocol.yaw_source}", remedy=other)
     return Reference(points[..., : protocol.dims], scale, yaw, mesh_min)
 
 
@@ -197,8 +201,8 @@ def _from_crop(
     """Crop frame to image frame: x, y by the inverse crop, z = (crop z - z_shift) / scale."""
     rows = np.arange(len(dataset)) if rows is None else rows
     known = with_shift and "z_shift" in dataset.names
-    shift = _read(dataset, "z_shift")[rows] if known else 0.0
-    affine = invert_affine(crop_affine(_read(dataset, "crop")[rows], shift))
+    shift = _whole(dataset, "z_shift")[rows] if known else 0.0
+    affine = invert_affine(crop_affine(_whole(dataset, "crop")[rows], shift))
     depth = points[..., 2:] if points.shape[-1] == 3 else np.zeros((*points.shape[:2], 1))
     moved = apply_affine(affine, np.concatenate([points[..., :2], depth], -1))
     return moved[..., : points.shape[-1]]
@@ -212,6 +216,14 @@ def name_some(names: NDArray) -> str:
 
 def _read(dataset: Dataset, name: str) -> Array:
     return np.asarray(_need(dataset, name).read(name), np.float64)
+
+
+def _whole(dataset: Dataset, name: str, *, remedy: str = LOOK) -> Array:
+    """An array that must be known for every sample."""
+    values = _read(dataset, name)
+    unknown = np.asarray(~np.isfinite(values).reshape(len(values), -1).all(1))
+    _refuse(dataset, unknown, INCOMPLETE, f"{name} is unknown", remedy=remedy)
+    return values
 
 
 def _need(dataset: Dataset, name: str) -> Dataset:
@@ -230,11 +242,13 @@ def _need(dataset: Dataset, name: str) -> Dataset:
     )
 
 
-def _refuse(dataset: Dataset, faulty: NDArray[np.bool_], code: str, what: str) -> None:
+def _refuse(
+    dataset: Dataset, faulty: NDArray[np.bool_], code: str, what: str, *, remedy: str = LOOK
+) -> None:
     if faulty.any():
         raise BenchError(
             f"{what} for {name_some(dataset.sample_ids[faulty])} samples of the reference",
             code=code,
             where=dataset.path,
-            remedy="Check the dataset with `prn-bench check`, or take another protocol.",
+            remedy=remedy,
         )

@@ -26,11 +26,10 @@ from prn_bench import store
 from prn_bench.errors import BenchError, Finding
 from prn_bench.protocol import Protocol
 from prn_bench.subsets import bin_labels
-from prn_bench.summary import Summary, summarize
+from prn_bench.summary import Summary, same_figures, summarize
 
 FORMAT, FORMAT_VERSION = "prn-bench/result", 1
 COLUMNS = ("sample_id", "error", "normalizer_px", "yaw_deg", "bin", "missing")
-TOLERANCE = 1e-9
 MAX_BYTES = 1 << 28  # unpacked samples; real ones take 200 kB
 
 
@@ -105,8 +104,7 @@ class Result:
     @property
     def key(self) -> str:
         """Name of the files: method and protocol, safe on every file system."""
-        names = (str(self.method["name"]), self.protocol.id)
-        key = "--".join(re.sub(r"[^a-z0-9._@=]+", "-", name.lower()).strip("-.") for name in names)
+        key = "--".join(map(_file_name, (self.method["name"], self.protocol.id)))
         return key if len(key) < 150 else f"{key[:130]}--{self.protocol.short_hash}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,8 +125,11 @@ class Result:
         }
 
 
-def save(result: Result, folder: str | Path) -> tuple[Path, Path]:
+def save(result: Result, folder: str | Path, *, replace: bool = False) -> tuple[Path, Path]:
     """Write ``KEY.json`` and ``KEY.csv.gz``; each appears under its name only when whole.
+
+    The same score may always be written again. ``replace`` lets it take the place of a result by
+    that method under that protocol which came of other predictions, data or rules.
 
     Returns
     -------
@@ -137,23 +138,28 @@ def save(result: Result, folder: str | Path) -> tuple[Path, Path]:
     Raises
     ------
     BenchError
-        ``result-name-taken`` when the folder holds a result of that name by another method or
-        protocol, ``cannot-write``.
+        ``result-exists`` without ``replace``, ``result-name-taken`` when the folder holds a result
+        of that file name by another method or protocol, ``cannot-write``.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"the folder cannot be made ({error.strerror})"
-        raise BenchError(what, code="cannot-write", where=folder) from None
+    folder = make_folder(folder)
     summary, samples = (folder / f"{result.key}{suffix}" for suffix in (".json", ".csv.gz"))
     if summary.exists():
-        _refuse_other(result, summary)
+        _refuse_other(result, summary, replace=replace)
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for path, content in ((samples, _gzip(_csv_bytes(result.samples))), (summary, text.encode())):
         with store.atomic_path(path) as part:
             part.write_bytes(content)
     return summary, samples
+
+
+def make_folder(folder: str | Path) -> Path:
+    """A folder for results, made when it is not there; BenchError ``cannot-write``."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made ({error.strerror})"
+        raise BenchError(what, code="cannot-write", where=folder) from None
+    return Path(folder)
 
 
 def load_result(path: str | Path) -> Result:
@@ -172,7 +178,6 @@ def load_result(path: str | Path) -> Result:
         protocol = Protocol.from_dict(table["protocol"], where=path)
         content = _gunzip(path.with_suffix(".csv.gz"))
         samples = _samples(content)
-        findings = tuple(Finding(**finding) for finding in table["findings"])
         result = Result(
             protocol,
             samples.summarize(protocol),
@@ -181,7 +186,7 @@ def load_result(path: str | Path) -> Result:
             dict(table["dataset"]),
             str(table["reference_digest"]),
             table["predictions_sha256"],
-            findings,
+            tuple(Finding(**finding) for finding in table["findings"]),
             str(table["created_with"]).removeprefix("prn-bench "),
         )
         expected = {"protocol_hash": protocol.hash, "summary": result.summary.as_dict()}
@@ -190,20 +195,26 @@ def load_result(path: str | Path) -> Result:
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from None
     for name, value in expected.items():
-        if not _same(value, found[name]):
+        if not same_figures(value, found[name]):
             raise BenchError(
                 f"{name} does not follow from the protocol and the samples beside it",
                 code="result-edited",
                 where=path,
-                expected=_short(value),
-                found=_short(found[name]),
+                expected=json.dumps(value)[:80],
+                found=json.dumps(found[name])[:80],
                 remedy="Score the predictions again; results are never edited by hand.",
             )
     return result
 
 
-def _refuse_other(result: Result, path: Path) -> None:
-    known = _read_json(path)
+def _file_name(name: str) -> str:
+    """A name in characters that every file system takes; one without any of them becomes a hash."""
+    safe = re.sub(r"[^a-z0-9._@=]+", "-", name.lower()).strip("-.")
+    return safe or hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _refuse_other(result: Result, path: Path, *, replace: bool) -> None:
+    known, new = _read_json(path), result.as_dict()
     mine = [result.method["name"], result.protocol.id]
     other = [known.get(key, {}).get(name) for key, name in (("method", "name"), ("protocol", "id"))]
     if mine != other:
@@ -214,6 +225,15 @@ def _refuse_other(result: Result, path: Path) -> None:
             expected=str(mine),
             found=str(other),
             remedy="Write into another folder.",
+        )
+    basis = ("predictions_sha256", "reference_digest", "protocol_hash")
+    changed = [name for name in basis if known.get(name) != new[name]]
+    if changed and not replace:
+        raise BenchError(
+            f"this method has a result under {mine[1]} already, of another {changed[0]}",
+            code="result-exists",
+            where=path,
+            remedy="Name the method otherwise, write into another folder, or --replace it.",
         )
 
 
@@ -249,8 +269,7 @@ def _samples(content: bytes) -> Samples:
     rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
     if not rows or tuple(rows[0]) != COLUMNS:
         raise ValueError(f"the columns are not {', '.join(COLUMNS)}")
-    columns = [list(column) for column in zip(*rows[1:], strict=True)] or [[] for _ in COLUMNS]
-    ids, *numbers, bins, missing = columns
+    ids, *numbers, bins, missing = [*zip(*rows[1:], strict=True)] or [()] * len(COLUMNS)
     errors, lengths, yaws = (np.array([float(x or "nan") for x in column]) for column in numbers)
     groups = np.array([int(text or -1) for text in bins], np.intp)
     return Samples(np.array(ids, object), errors, lengths, yaws, groups, np.array(missing) == "1")
@@ -279,20 +298,3 @@ def _gunzip(path: Path) -> bytes:
 def _damaged(path: Path, why: str) -> BenchError:
     what, remedy = f"the result is damaged ({why})", "Score the predictions again."
     return BenchError(what, code="damaged-result", where=path, remedy=remedy)
-
-
-def _same(expected: Any, found: Any) -> bool:
-    """Equal, numbers to 1e-9: their last bits may differ between machines."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        return expected.keys() == found.keys() and all(
-            _same(v, found[k]) for k, v in expected.items()
-        )
-    if isinstance(expected, list) and isinstance(found, list):
-        return len(expected) == len(found) and all(map(_same, expected, found))
-    if isinstance(expected, float) and isinstance(found, int | float):
-        return math.isclose(expected, found, rel_tol=0, abs_tol=TOLERANCE)
-    return bool(expected == found)
-
-
-def _short(value: Any) -> str:
-    return json.dumps(value)[:80]

@@ -93,6 +93,21 @@ def describe(source: str | Path | bytes) -> str:
         return f"nothing readable ({error.strerror or error})"
 
 
+def format_of(path: str | Path) -> str | None:
+    """The ``format`` that an HDF5 or .npz file declares, such as ``prn-bench/dataset``, or None."""
+    from prn_bench import store
+
+    try:
+        if not zipfile.is_zipfile(path):
+            with store.open_file(path) as file:
+                found = store.read_attributes(file).get("format")
+        else:
+            found = read_npz(Path(path), ["format"])["format"].tolist()
+    except (BenchError, OSError):
+        return None  # not ours, or too damaged to say
+    return found if isinstance(found, str) else None
+
+
 def kind_of(source: str | Path | bytes) -> Kind:
     """The kind of a file; raises OSError where it cannot be read."""
     if isinstance(source, bytes):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from prn_bench.batch import Rows
 from prn_bench.errors import BenchError, Finding
-from prn_bench.store import atomic_path
+from prn_bench.store import atomic_path, writing
 
 PLAN = "plan.txt"
 
@@ -40,7 +40,7 @@ class Spool:
     """
 
     def __init__(self, out: Path, plan: str) -> None:
-        self.folder, self._plan = out.with_name(f".{out.name}.parts"), plan
+        self.folder, self._plan, self._out = out.with_name(f".{out.name}.parts"), plan, out
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -52,7 +52,7 @@ class Spool:
             ``build-under-way``.
         """
         lock = self.folder.with_suffix(".lock")
-        with open(lock, "w") as stream:
+        with writing(self._out), open(lock, "w") as stream:
             if not _lock(stream):
                 raise BenchError(
                     "another build is writing this file",
@@ -75,16 +75,15 @@ class Spool:
 
     def put(self, number: int, content: bytes) -> None:
         """Store a batch as :func:`pack` made it."""
-        self.folder.mkdir(exist_ok=True)
-        plan = self.folder / PLAN
-        if not plan.is_file():
-            with atomic_path(plan) as part:
-                part.write_text(self._plan, "utf-8")
-        part = self._path(number).with_suffix(".part")
-        part.write_bytes(
-            content
-        )  # not forced to the disk: a part that a power cut loses is made anew
-        os.replace(part, self._path(number))
+        with writing(self._out):
+            self.folder.mkdir(exist_ok=True)
+            plan = self.folder / PLAN
+            if not plan.is_file():
+                with atomic_path(plan) as part:
+                    part.write_text(self._plan, "utf-8")
+            part = self._path(number).with_suffix(".part")
+            part.write_bytes(content)  # not forced to the disk: what a power cut loses is made anew
+            os.replace(part, self._path(number))
 
     def get(self, number: int) -> Rows:
         """A stored batch.

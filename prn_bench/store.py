@@ -7,8 +7,6 @@ types, foreign filters and impossible sizes are refused: a file is data, never a
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
+from prn_bench.outfile import atomic_path as atomic_path
+from prn_bench.outfile import refuse_overwriting_input as refuse_overwriting_input
+from prn_bench.outfile import replace_file as replace_file
+from prn_bench.outfile import require_place as require_place
+from prn_bench.outfile import writing as writing
 from prn_bench.store_guard import broken_heap, refuse_other_kind, refuse_unsafe, refused
 
 if TYPE_CHECKING:
@@ -25,40 +28,6 @@ if TYPE_CHECKING:
 
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when the block ends without error."""
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise BenchError(
-            "the folder to write into does not exist",
-            code="no-such-folder",
-            where=path.parent,
-            remedy="Create it first.",
-        )
-    if path.is_dir():
-        raise BenchError("a folder has this name already", code="is-a-folder", where=path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)  # writing through a link left there would leave the folder
-    try:
-        yield part
-        replace_file(part, path)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        reason = os.strerror(error.errno)
-        raise BenchError(f"cannot write ({reason})", code="cannot-write", where=path) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def replace_file(part: Path, path: Path) -> None:
-    """Put a whole file in its place, on the disk before it gets its name."""
-    with open(part, "rb") as stream:
-        os.fsync(stream.fileno())
-    os.replace(part, path)
 
 
 def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5py.File:
@@ -140,10 +109,16 @@ def write_tree(
     arrays: Mapping[str, NDArray],
     attributes: Mapping[str, Any],
 ) -> None:
-    """Write arrays and attributes as one of our files; its name appears only when it is whole."""
+    """Write arrays and attributes as one of our files; its name appears only when it is whole.
+
+    Raises
+    ------
+    BenchError
+        As :func:`prn_bench.outfile.atomic_path`: a file of another kind is not replaced.
+    """
     import h5py
 
-    with atomic_path(path) as part, h5py.File(part, "w", libver="v110") as file:
+    with atomic_path(path, kind) as part, h5py.File(part, "w", libver="v110") as file:
         write_attributes(file, {"format": kind, "format_version": version, **attributes})
         for name, value in arrays.items():
             write_array(file, name, value)

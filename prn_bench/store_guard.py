@@ -85,6 +85,7 @@ def refuse_other_kind(file: h5py.File, path: Path, kind: str | None, version: in
             where=path,
             expected=f"format = {kind!r}",
             found=f"format = {found!r}" if found is not None else "no format attribute",
+            remedy="See with `prn-bench info` what your files are.",
         )
     if kind is not None and not (np.ndim(newest) == 0 and int(newest) <= version):
         raise BenchError(

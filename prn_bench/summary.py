@@ -7,6 +7,7 @@ population (ddof 0), as in the 3DDFA script. A figure that cannot be formed is N
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -21,6 +22,7 @@ Aggregate = Literal["mean-of-bins", "mean-of-images", "median"]
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 AUC_LIMIT = 7.0  # per cent, 3D-FAN's threshold
 FAILURE_LIMIT = 10.0  # per cent
+TOLERANCE = 1e-9  # between machines, in the unit of the figure
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,22 @@ def summarize(
 def figure_text(value: float, digits: int = 3) -> str:
     """A figure as tables show it: fixed digits, or ``-`` where there is none."""
     return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def same_figures(expected: Any, found: Any) -> bool:
+    """Whether two :meth:`Summary.as_dict` are equal, numbers to 1e-9.
+
+    The last bits of a mean may differ between machines.
+    """
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return expected.keys() == found.keys() and all(
+            same_figures(value, found[key]) for key, value in expected.items()
+        )
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(expected) == len(found) and all(map(same_figures, expected, found))
+    if isinstance(expected, float) and isinstance(found, int | float):
+        return math.isclose(expected, found, rel_tol=0, abs_tol=TOLERANCE)
+    return bool(expected == found)
 
 
 def ced(errors: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -24,8 +24,21 @@ def copy(datasets, tmp_path):
 
 def test_residuals_are_said(datasets):
     """The projection agrees with the stored points, in one line with its numbers."""
-    lines = {f.code: f.message for f in check_file(datasets["aflw2000-3d"])}
-    assert "projected 68 landmarks agree with the stored ones: median" in lines["residuals"]
+    found = {f.code: f for f in check_file(datasets["aflw2000-3d"])}["residuals"]
+    assert found.level == "note"
+    assert "projected 68 landmarks agree with the stored ones: median" in found.message
+
+
+@pytest.mark.parametrize("numbers", [(36.0, 90.0), (0.01, 0.2), (None, None)])
+def test_large_residuals_are_a_warning(copy, numbers):
+    """A wrong or truncated face model is not a note; a missing number is not a good one."""
+    line = dict(zip(("median_px", "max_px"), numbers, strict=True), n=12)
+    line = {key: value for key, value in line.items() if value is not None}
+    with h5py.File(copy, "r+") as file:
+        report(residuals={"landmarks": line})(file)
+    found = {f.code: f for f in check_file(copy)}["residuals"]
+    assert (found.level, "truncated" in found.remedy) == ("warning", True)
+    assert "do not lie on the stored ones" in found.message
 
 
 def test_truncated_dataset(copy):

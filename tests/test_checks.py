@@ -11,6 +11,7 @@ import pytest
 from prn_bench import protocol as protocols
 from prn_bench.checks import check_file
 from prn_bench.dataset import open_dataset
+from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.predictions import open_predictions, write_predictions
 from prn_bench.results import save
@@ -121,3 +122,12 @@ def test_stale_protocol(result, monkeypatch):
     other = protocols.protocol("aflw2000/68/2d@all+normalizer=bbox-max")
     monkeypatch.setattr(protocols, "protocol", lambda name: other)
     assert "stale-protocol" in codes(result[0], "warning")
+
+
+@pytest.mark.parametrize("name", ["nope.h5", "p.npz"])
+def test_a_dataset_that_is_none_is_no_fault_of_the_file(dataset, faces, tmp_path, name):
+    """What to compare with must be a dataset; the file itself is not blamed."""
+    path = predict(tmp_path, dataset.sample_ids, faces)
+    with pytest.raises(BenchError) as error:
+        check_file(path, dataset=tmp_path / name)
+    assert error.value.where == tmp_path / name

@@ -168,6 +168,30 @@ def test_findings(world: tuple[FakeDataset, FakePredictions]) -> None:
     assert np.isnan(result.summary.headline)
 
 
+def test_nothing_left_to_score(world: tuple[FakeDataset, FakePredictions]) -> None:
+    """A mean of no sample at all is no result; neither is one of samples that do not count."""
+    dataset, predictions = world
+    error = code(predictions, dataset, f"{FIT}+bin_edges=170,180")
+    assert error.code == "nothing-to-score"
+    predictions.arrays["landmarks"][:] = np.nan
+    error = code(predictions, dataset, f"{FIT}+missing=drop")
+    assert error.code == "nothing-to-score"
+    assert "40 of them without a prediction" in str(error)
+
+
+def test_predictions_put_together_by_hand(world: tuple[FakeDataset, FakePredictions]) -> None:
+    """What opening a file would refuse, scoring refuses: an unknown frame, a nameless method."""
+    dataset, predictions = world
+    predictions.frame = "banana"
+    error = code(predictions, dataset)
+    assert error.code == "unknown-frame"
+    assert "image or crop" in str(error)
+    predictions.frame = "image"
+    for card in ({}, {"name": ""}, {"name": None}, {"version": "1"}):
+        predictions.method = card
+        assert code(predictions, dataset).code == "bad-method"
+
+
 def test_sdrn_subset_marks_the_rest(world: tuple[FakeDataset, FakePredictions]) -> None:
     """Samples outside the subset keep their error and have no bin."""
     dataset, predictions = world

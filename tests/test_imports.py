@@ -25,11 +25,12 @@ PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
     "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
-    "files": "annotation bfm dataset derive facemodel facemodel_file ict images landmark_map matfile mesh"
-    " objfile predictions predictions_csv predictions_structure protocol rawsource readers"
-    " reference results schema sniff store store_guard wrlfile",
+    "files": "annotation bfm croissant dataset derive facemodel facemodel_file ict images"
+    " landmark_map matfile mesh objfile outfile predictions predictions_csv"
+    " predictions_structure protocol rawsource readers reference results schema sniff"
+    " store store_guard wrlfile",
     "specialists": "gallery plots report surface",
-    "engine": "audit batch build checks columns dataset_content dataset_writer demo evaluate recipes"
+    "engine": "audit batch bench build checks columns dataset_content dataset_writer demo evaluate recipes"
     " runner spool survey synthetic",
     "top": "cli",
 }

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from prn_bench import store, uvmap
 from prn_bench.errors import BenchError
-from prn_bench.predictions import FORMAT, open_predictions, write_predictions
+from prn_bench.predictions import FORMAT, numbers_of, open_predictions, write_predictions
 
 IDS = ["image00004", "image00002", "顔"]
 CARRIERS = (".h5", ".npz")
@@ -222,8 +222,10 @@ def test_bad_input_is_not_written(tmp_path, points):
         with pytest.raises(BenchError) as error:
             write_predictions(path, arguments.pop("sample_ids"), **arguments)
         assert error.value.code == code
-    with pytest.raises(ValueError, match=r"\.h5 or \.npz"):
-        write_predictions(tmp_path / "p.mat", IDS, frame="image", landmarks=points, method="PRN")
+    for name, code in (("p.mat", "unknown-suffix"), ("no/p.h5", "no-such-folder")):
+        with pytest.raises(BenchError) as error:
+            write_predictions(tmp_path / name, IDS, frame="image", landmarks=points, method="PRN")
+        assert error.value.code == code
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["p.h5"]
 
@@ -238,3 +240,30 @@ def test_another_file_of_ours(tmp_path):
     """A dataset given for predictions is named as such."""
     store.write_tree(tmp_path / "d.h5", "prn-bench/dataset", 1, {"x": np.ones(3)}, {})
     assert code_of(tmp_path / "d.h5") == "wrong-format"
+
+
+@pytest.mark.parametrize("suffix", CARRIERS)
+def test_a_strangers_arrays_are_not_replaced(tmp_path, points, suffix):
+    """Somebody's own file stays; a prediction file and an empty one give way."""
+    path = tmp_path / f"p{suffix}"
+    arguments = {"frame": "image", "landmarks": points, "method": "PRN"}
+    if suffix == ".npz":
+        np.savez(path, sample_id=np.array(IDS), landmarks=points)
+    else:
+        store.write_tree(path, "prn-bench/dataset", 1, {"x": np.ones(3)}, {})
+    before = path.read_bytes()
+    with pytest.raises(BenchError) as error:
+        write_predictions(path, IDS, **arguments)
+    assert error.value.code == "not-replaced"
+    assert path.read_bytes() == before
+    path.write_bytes(b"")
+    for _ in range(2):
+        write_predictions(path, IDS, **arguments)
+    assert len(open_predictions(path)) == 3
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("<f4", True), ("<f8", True), ("<f2", False)])
+def test_numbers_are_copied_only_to_change_their_type(dtype, kept):
+    """2,000 maps take 1.5 GB once, not twice."""
+    values = np.ones((2, 68, 3), dtype)
+    assert (numbers_of(values) is values) is kept

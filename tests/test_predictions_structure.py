@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prn_bench.errors import first_few
 from prn_bench.predictions_structure import FORMAT, structure_faults, text_of
 
 IDS = ["image00004", "image00002", "顔"]
@@ -110,3 +111,36 @@ def test_turned_axes_get_a_hint(shape, hint):
 def test_texts(value, text):
     """As attributes, 0-d arrays and bytes."""
     assert text_of(value) == text
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_every_fault_says_what_to_do(what):
+    """Each has a remedy."""
+    members = {"format": FORMAT, "frame": "image", "sample_id": np.array(IDS)}
+    members |= {"landmarks": np.ones((3, 68, 3)), **BAD[what][1]}
+    content = {key: np.asarray(value) for key, value in members.items() if value is not None}
+    faults = list(structure_faults(content, PATH))
+    assert [fault.code for fault in faults if not fault.remedy] == []
+
+
+def test_the_hint_fits_the_shape():
+    """67 points, too few rows and turned axes are three different mistakes."""
+    hints = {}
+    for shape in ((3, 67, 3), (2, 68, 3), (3, 3, 68)):
+        content = {"sample_id": np.array(IDS), "frame": "image", "landmarks": np.ones(shape)}
+        hints[shape] = next(structure_faults(content, PATH)).remedy
+    assert [text.split()[0] for text in hints.values()] == ["Scoring", "Give", "Swap"]
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        ([1, 2, 3], "1, 2, 3"),
+        (np.array(["a", "b", "c", "d"]), "a, b, c, ..."),
+    ],
+)
+def test_first_few(names, text):
+    """Three names, and a sign that there are more."""
+    assert first_few(names) == text

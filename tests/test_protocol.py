@@ -147,6 +147,7 @@ def test_unknown_id() -> None:
         ("z_rule=mean", "protocol-clash"),
         ("unit=px", "protocol-clash"),
         ("subset=balanced+aggregate=median", "protocol-clash"),
+        ("reference=uv-index", "protocol-clash"),
     ],
 )
 def test_bad_changes(change: str, expected: str) -> None:

@@ -98,6 +98,21 @@ def test_bad_npz(tmp_path, members, frame, code):
     assert code_of(read_npz, npz(tmp_path / "p.npz", **members), frame) == code
 
 
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\xff\xd8\xff\xe0", "not-an-npz"),
+        (b"sample_id,x0\n", "not-an-npz"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git-lfs-pointer"),
+        (b"PK\x03\x04" + bytes(50), "damaged-npz"),
+    ],
+)
+def test_what_is_no_npz(tmp_path, content, code):
+    """Named for what it is; only an .npz is called a damaged one."""
+    (tmp_path / "p.npz").write_bytes(content)
+    assert code_of(read_npz, tmp_path / "p.npz") == code
+
+
 @pytest.mark.parametrize("reader", [read_npz, read_csv])
 def test_no_such_file(tmp_path, reader):
     """Also when a folder is named."""

@@ -53,11 +53,11 @@ class TestEveryRecipe:
         assert all(side > 0 for side in card.image_size_px)
 
     def test_audit_adds_up(self, name, datasets):
-        """Found = read + warned + quarantined, and nothing of the synthetic set is lost."""
+        """Found = read + warned + quarantined, nothing is lost (Florence makes whole subjects)."""
         import json
 
         audit = json.loads(open_dataset(datasets[name]).attributes["report"])
-        assert audit["found"] == audit["read"] + audit["warned"] + audit["quarantined"] == 12
+        assert audit["found"] == audit["read"] + audit["warned"] + audit["quarantined"] in (12, 20)
         assert audit["quarantined"] == 0
 
     def test_ids_are_unique_and_sorted(self, name, datasets):
@@ -149,7 +149,7 @@ class TestEveryRecipe:
         """A truncated JPEG is quarantined."""
         raw = tmp_path / "raw"
         shutil.copytree(world / f"raw-{name}", raw)
-        victim = sorted(raw.rglob("*.jpg"))[0]
+        victim = (sorted(raw.rglob("*.jpg")) or pytest.skip("this dataset has no photographs"))[0]
         victim.write_bytes(victim.read_bytes()[:3000])
         report = build(find_recipe(name), raw, tmp_path / "d.h5", **_model(name, world))
         assert report.audit.quarantined == 1

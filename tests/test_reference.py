@@ -148,6 +148,39 @@ def test_bad_references(world: tuple[FakeDataset, FakePredictions]) -> None:
     assert code(predictions, dataset).code == "zero-normalizer"
 
 
+@pytest.mark.parametrize("name", ["yaw_deg/aflw", "z_shift", "crop"])
+def test_an_unknown_value_never_drops_a_sample(
+    world: tuple[FakeDataset, FakePredictions], name: str
+) -> None:
+    """A yaw, crop or z shift of NaN is refused with its name and count, not left out of a mean."""
+    dataset, predictions = world
+    dataset.arrays[name] = dataset.arrays[name].copy()
+    dataset.arrays[name][[3, 8]] = np.nan
+    yaw = name.startswith("yaw")
+    protocol = "aflw2000/68/2d@3ddfa-aflw" if yaw else "aflw2000/68/3d@z-min-mesh"
+    for missing in ("strict", "drop"):
+        error = code(predictions, dataset, f"{protocol}+missing={missing}")
+        assert error.code == "reference-incomplete"
+        assert f"{name} is unknown for 2 (image00003, image00008) samples" in str(error)
+    assert ("yaw_source" in str(error)) == yaw
+    assert score(predictions, dataset, FIT).summary.n_left_out == 0
+
+
+def test_min_mesh_depends_on_the_frame(world: tuple[FakeDataset, FakePredictions]) -> None:
+    """Image-frame z has to start at the rearmost vertex for this rule; nobody can see it does."""
+    dataset, predictions = world
+    behind = predictions.arrays["landmarks"]
+    behind[:4, 0, 2] = -1.0
+    for name in ("z-min-mesh", "prnet-keras"):
+        result = score(predictions, dataset, f"aflw2000/68/3d@{name}")
+        words = {finding.code: finding.message for finding in result.findings}["depth-origin"]
+        assert "4 of 40 samples have landmarks behind that" in words
+    points = in_crop(dataset, behind)
+    cropped = FakePredictions(predictions.sample_ids, {"landmarks": points}, frame="crop")
+    assert "depth-origin" not in codes(score(cropped, dataset, "aflw2000/68/3d@z-min-mesh"))
+    assert "depth-origin" not in codes(score(predictions, dataset, Z_MEAN))
+
+
 def test_reference_digest(world: tuple[FakeDataset, FakePredictions]) -> None:
     """The digest ignores storage noise and the predictions, and sees every input of the errors."""
     dataset, predictions = world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def code(path: Path) -> str:
         "aflw2000/68/2d@balanced696+missing=drop+draws=50",
         "aflw2000/68/2d@balanced894-sdrn",
         "aflw2000/68/2d@pixels",
-        f"{FIT}+bin_edges=0,1,2",
+        f"{FIT}+bin_edges=0,1,45",
     ],
 )
 def test_round_trip(tmp_path: Path, name: str) -> None:
@@ -66,6 +67,14 @@ def test_names_are_safe(tmp_path: Path) -> None:
     assert samples.name == f"{first.key}.csv.gz"
     assert sorted(path.name for path in summary.parent.iterdir()) == [samples.name, summary.name]
     assert len(result(method="x" * 500).key) < 200
+
+
+def test_names_without_ascii_letters() -> None:
+    """They become a hash each, so that no two of them meet in one file."""
+    keys = [result(method=name).key for name in ("é", "è", "人脸", "...")]
+    assert len(set(keys)) == 4
+    for key in keys:
+        assert re.fullmatch(r"[0-9a-f]{12}--aflw2000-68-2d@3ddfa-fit", key)
 
 
 def test_same_bytes(tmp_path: Path) -> None:
@@ -162,14 +171,27 @@ def test_bad_files(tmp_path: Path) -> None:
 
 
 def test_nobody_is_overwritten(tmp_path: Path) -> None:
-    """Two methods whose names look alike on disk do not replace each other; a new score does."""
+    """Two methods whose names look alike on disk do not replace each other, even if asked to."""
     save(result(method="A b"), tmp_path)
     with pytest.raises(BenchError) as error:
-        save(result(method="a-B"), tmp_path)
+        save(result(method="a-B"), tmp_path, replace=True)
     assert error.value.code == "result-name-taken"
-    again = dataclasses.replace(result(method="A b"), predictions_sha256="1" * 64)
-    summary, _ = save(again, tmp_path)
-    assert load_result(summary).predictions_sha256 == "1" * 64
+
+
+@pytest.mark.parametrize("basis", ["predictions_sha256", "reference_digest"])
+def test_another_score_of_the_same_name(tmp_path: Path, basis: str) -> None:
+    """The same score is written again at will, one of other predictions or data only when asked."""
+    first = result()
+    save(first, tmp_path)
+    save(first, tmp_path)
+    again = dataclasses.replace(first, **{basis: "1" * 64})
+    with pytest.raises(BenchError, match="--replace") as error:
+        save(again, tmp_path)
+    assert error.value.code == "result-exists"
+    assert basis in str(error.value)
+    assert getattr(load_result(tmp_path / f"{first.key}.json"), basis) != "1" * 64
+    summary, _ = save(again, tmp_path, replace=True)
+    assert getattr(load_result(summary), basis) == "1" * 64
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:

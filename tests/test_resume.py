@@ -185,8 +185,9 @@ def test_a_full_disk_keeps_what_is_done(world, tmp_path, small_batches, monkeypa
         put(self, number, content)
 
     monkeypatch.setattr(Spool, "put", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(BenchError) as error:
         make(world, tmp_path / "d.h5")
+    assert error.value.code == "cannot-write"
     assert not (tmp_path / "d.h5").exists()
     monkeypatch.setattr(Spool, "put", put)
     assert make(world, tmp_path / "d.h5").n_samples == 12

@@ -110,7 +110,7 @@ def test_closest_points_agree_with_dense_sampling():
 )
 def test_bad_meshes_never_reach_open3d(vertices, triangles):
     """It would read beyond the array."""
-    with pytest.raises(ValueError, match="must|hold"):
+    with pytest.raises(ValueError, match=r"must|hold"):
         surface.Scene(vertices, triangles)
 
 

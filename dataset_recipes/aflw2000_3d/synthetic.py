@@ -13,6 +13,7 @@ from prn_bench.landmarks import to_aflw21
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.mark import mark_synthetic
 from prn_bench.synthetic.matwriter import fit_fields, write_mat
+from prn_bench.synthetic.people import random_person
 
 YAW_SHARES = (
     0.656,
@@ -61,11 +62,11 @@ def _yaws(rng: np.random.Generator, n_samples: int) -> NDArray[np.float64]:
 def _write_sample(
     stem: Path, model: FaceModel, rng: np.random.Generator, yaw_deg: float, row: int
 ) -> tuple[NDArray[np.float64], float]:
-    person = scene.random_person(rng, model)
+    person = random_person(rng, model)
     shot = scene.random_shot(rng, model, person, yaw_deg)
     if row % 50 == 7:  # a few fits come back one turn off, as in the real set
         shot.fit.pose[1] = np.float32(shot.fit.pose[1] - 2 * np.pi)
-    picture = scene.photograph(model, person, shot).image
+    picture = scene.photograph(model, person, shot)
     stem.with_suffix(".jpg").write_bytes(encode_pixels(picture))
     stored = (scene.landmarks(model, shot.fit) + (1, 1, 0)).T
     fields = fit_fields(shot.fit, rng)

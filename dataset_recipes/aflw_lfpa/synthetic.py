@@ -19,17 +19,15 @@ from prn_bench.images import encode_image
 from prn_bench.landmarks import aflw21_groups, to_aflw21
 from prn_bench.render import visible_points
 from prn_bench.synthetic import scene
-from prn_bench.synthetic.face_grid import N_COLUMNS, N_ROWS
 from prn_bench.synthetic.mark import mark_synthetic
 from prn_bench.synthetic.matwriter import write_mat
+from prn_bench.synthetic.people import random_person
 
 N_FURTHER = 13
 YAW_EDGES_DEG = (0.0, 30.0, 60.0, 90.0)  # each bin gets a third of the images
 SIDE_PX = (160, 720)  # of the longer side of an image
 MARGIN = (0.15, 0.9)  # of the box, kept around it
 BOX_NOISE = 0.03  # of the box: a person drew it
-CLIP_SIGMAS = 2.5
-SKIN = (206, 162, 138)
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,8 @@ def _write_photo(
 
 def _shoot(model: FaceModel, rng: np.random.Generator, yaw_deg: float) -> Photo:
     """A photograph of 450 x 450, its points, and the box that a person would draw."""
-    person, shot = _person_and_shot(model, rng, yaw_deg)
+    person = random_person(rng, model)
+    shot = scene.random_shot(rng, model, person, yaw_deg)
     mesh, landmarks = scene.mesh(model, shot.fit), scene.landmarks(model, shot.fit)
     rows = np.concatenate([model.landmark_vertices, further_vertices(model)])
     size_px = (scene.IMAGE_PX, scene.IMAGE_PX)
@@ -141,37 +140,8 @@ def _shoot(model: FaceModel, rng: np.random.Generator, yaw_deg: float) -> Photo:
     box = landmark_box(points)
     side = (box[2:] - box[:2]).mean()
     box += rng.normal(0, BOX_NOISE * side, 4) + side * np.array([-0.1, -0.1, 0.1, 0.1])
-    image = scene.photograph(model, person, shot).image
+    image = scene.photograph(model, person, shot)
     return Photo(image, points, np.array([*visible, *seen[68:]]), box)
-
-
-def _person_and_shot(
-    model: FaceModel, rng: np.random.Generator, yaw_deg: float
-) -> tuple[scene.Person, scene.Shot]:
-    """The scene's own where it knows the model; else colours, units and expressions of the model."""
-    if model.topology == f"synthetic-{N_ROWS * N_COLUMNS}" == f"synthetic-{model.n_vertices}":
-        person = scene.random_person(rng, model)
-        return person, scene.random_shot(rng, model, person, yaw_deg)
-    if model.identity_sigma is None:
-        raise ValueError("the face model does not say how far its coefficients spread")
-    tint = rng.uniform(0.5, 1.1) * rng.uniform(0.95, 1.05, 3)
-    colours = np.tile(SKIN, (model.n_vertices, 1)) if model.albedo is None else model.albedo
-    albedo = np.clip(colours * tint, 0, 255).astype(np.uint8)
-    person = scene.Person(_coefficients(rng, model.identity_sigma), albedo)
-    spread = model.expression_sigma
-    expression = np.zeros(1) if spread is None else _coefficients(rng, spread)
-    low, high = model.landmark_basis.mean.min(0), model.landmark_basis.mean.max(0)
-    focal = float(rng.uniform(*scene.FACE_PX) / (1.5 * (high - low)[1]))
-    pitch, roll = np.radians(rng.normal(0, (10, 8)))
-    angles = (float(pitch), float(np.radians(yaw_deg)), float(roll))
-    centre = np.full(2, scene.IMAGE_PX / 2)
-    fit = scene.centred_fit(model, person, expression, angles, focal, centre=centre)
-    light = (float(rng.normal(0, 0.5)), -0.4, 0.8)
-    return person, scene.Shot(fit, light, 0.4, scene.random_background(rng))
-
-
-def _coefficients(rng: np.random.Generator, sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(rng.normal(size=len(sigma)), -CLIP_SIGMAS, CLIP_SIGMAS) * sigma
 
 
 def _cut_out(photo: Photo, rng: np.random.Generator, *, tight: bool) -> Photo:

@@ -33,6 +33,7 @@ class Mesh:
 
 
 def read_mesh(source: RawSource, member: str) -> Mesh:
+    """The mesh of an ``.obj`` (with the texture that its .mtl names) or a ``.wrl``."""
     where = source.where(member)
     if member.lower().endswith(".wrl"):
         wrl = read_wrl(source.read(member), where)
@@ -66,6 +67,7 @@ def read_texture(
 
 
 def read_landmarks(subject: tree.Subject, member: str) -> Array | None:
+    """(68, 3) float64 landmarks of a scan, world frame, or None where no .ljson is found."""
     name = subject.companion(member, tree.LANDMARKS)
     if name is None:
         return None
@@ -104,6 +106,7 @@ def read_ljson(data: bytes, where: str) -> Array:
 def read_regions(
     subject: tree.Subject, member: str, vertices: Array, tip: Array
 ) -> dict[str, NDArray[np.bool_]]:
+    """``sphere95``, and ``vrn19618`` where its two files are found: (v,) bool each."""
     found = {"sphere95": regions.sphere(vertices, tip, subject.number)}
     source, name = subject.source, subject.companion(member, tree.BFM_SUFFIX)
     mask = next((n for n in source.names if PurePosixPath(n).name == tree.VRN_REGION), None)

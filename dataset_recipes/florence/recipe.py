@@ -64,7 +64,7 @@ def read(source: RawSource, sample: SampleFiles, variant: str = DEFAULT_VARIANT)
         landmarks=None if scan.landmarks is None else view.project(world),
         box=landmark_box(view.project(scan.vertices[scan.regions[scan.region]])),
         columns=columns,
-        picture=Image.fromarray(render(scan, view)),
+        picture=lambda: Image.fromarray(render(scan, view)),
         findings=tuple(replace(f, where=sample.sample_id) for f in scan.warnings),
     )
 

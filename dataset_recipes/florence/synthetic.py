@@ -96,13 +96,18 @@ def make_scan(
 
 
 def bake_texture(model: FaceModel, albedo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(512, 512, 3) picture of vertex colours on the UV chart, texel centres at half a texel."""
+    """(512, 512, 3) picture of (v, 3) vertex colours on the UV chart."""
+    return np.rint(bake_chart(model, albedo)).astype(np.uint8)
+
+
+def bake_chart(model: FaceModel, values: NDArray) -> Array:
+    """(512, 512, k) vertex values on the UV chart, texel centres at half a texel."""
     uv, side = model.uv_layout.operator.uv, TEXTURE_PX
     places = np.stack([uv[:, 0] * side - 0.5, (1 - uv[:, 1]) * side - 0.5], 1)
     coverage = rasterize(places, model.uv_triangles, (side, side))
-    corners = albedo[model.uv_triangles[np.maximum(coverage.triangle, 0)]].astype(np.float64)
-    colors = np.einsum("hwk,hwkc->hwc", coverage.weights, corners)
-    return np.rint(_spread(colors, coverage.covered)).astype(np.uint8)
+    corners = values[model.uv_triangles[np.maximum(coverage.triangle, 0)]].astype(np.float64)
+    chart = np.einsum("hwk,hwkc->hwc", coverage.weights, corners)
+    return _spread(chart, coverage.covered)
 
 
 def write_scan(folder: Path, stem: str, scan: SyntheticScan) -> None:
@@ -177,12 +182,12 @@ def _torn(
     return np.concatenate([triangles[keep], degenerate]).astype(np.int32)
 
 
-def _spread(colors: Array, covered: NDArray[np.bool_]) -> Array:
-    """Colours of the nearest covered texel everywhere else, so that no seam shows."""
+def _spread(chart: Array, covered: NDArray[np.bool_]) -> Array:
+    """Values of the nearest covered texel everywhere else, so that no seam shows."""
     from scipy.ndimage import distance_transform_edt
 
     rows, columns = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return np.asarray(colors[rows, columns])
+    return np.asarray(chart[rows, columns])
 
 
 def _rows(pattern: str, values: NDArray) -> list[str]:

@@ -16,6 +16,7 @@ from prn_bench.landmarks import mirror_permutation
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.mark import mark_synthetic
 from prn_bench.synthetic.matwriter import fit_fields, write_mat
+from prn_bench.synthetic.people import random_person
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 YAW_STEP_DEG, MAX_YAW_DEG = 5.0, 88.0
@@ -57,7 +58,7 @@ def _write_face(
 ) -> None:
     """All views of one face: only the pose changes, and pt2d stays that of the first view."""
     name, folder = f"{SETS[face % 4]}_{10000 + face}_1", SETS[face % 4]
-    person = scene.random_person(rng, model)
+    person = random_person(rng, model)
     own_yaw = float(rng.normal(0, 12))
     shot = scene.random_shot(rng, model, person, own_yaw)
     side = 1.0 if own_yaw >= 0 else -1.0
@@ -71,7 +72,7 @@ def _write_face(
         centre = np.full(2, scene.IMAGE_PX / 2)
         turned = scene.centred_fit(model, person, expression, angles, focal, centre=centre)
         fit = shot.fit if view == 0 else turned
-        picture = scene.photograph(model, person, replace(shot, fit=fit)).image
+        picture = scene.photograph(model, person, replace(shot, fit=fit))
         _write_sample(root / folder / f"{name}_{view}", picture, fit, stale, rng)
         if view < n_flips:
             flip = fit_flip(model, fit)
@@ -119,7 +120,7 @@ def fit_flip(model: FaceModel, fit: Fit) -> Fit:
     wanted = np.concatenate([shape.reshape(-1), np.zeros(len(sigma))])
     values = np.linalg.lstsq(rows, wanted, rcond=None)[0] * sigma
     identity = np.pad(values[:n_identity], (0, N_IDENTITY - n_identity))
-    expression = np.pad(values[n_identity:], (0, N_EXPRESSION - n_expression))
+    expression = np.pad(values[n_identity:], (0, max(0, N_EXPRESSION - n_expression)))
     return Fit(pose.astype(np.float32).astype(np.float64), identity, expression)
 
 

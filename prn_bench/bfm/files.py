@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import matfile, sniff
-from prn_bench.errors import BenchError
+from prn_bench.errors import BenchError, first_few
 
 MAX_DEPTH = 2  # the folder and the folders in it
 N_MODEL_VERTICES, N_WHOLE_VERTICES = 53_215, 53_490
@@ -292,6 +292,8 @@ def nothing(path: Path, folder: ModelFolder, expected: str) -> BenchError:
         code="no-face-model-files",
         where=path,
         expected=expected,
-        found=sniff.describe(path) if path.is_file() else f"{len(paths)} other files",
+        found=sniff.describe(path)
+        if path.is_file()
+        else f"{len(paths)} other files: {first_few([p.name for p in paths], 5)}",
         remedy="Name the folder that holds them.",
     )

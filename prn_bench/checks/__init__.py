@@ -29,12 +29,18 @@ def check_file(path: str | Path, *, dataset: Dataset | str | Path | None = None)
     list of Finding
         Errors make a file unusable, warnings deserve a look, notes are good to know. An unreadable
         file is an error among them, never an exception.
+
+    Raises
+    ------
+    BenchError
+        Only of ``dataset``, when it is a path that :func:`open_dataset` refuses: that is no fault
+        of the file.
     """
     path = Path(path)
+    if isinstance(dataset, str | Path):
+        dataset = open_dataset(dataset)
     findings: list[Finding] = []
     try:
-        if isinstance(dataset, str | Path):
-            dataset = open_dataset(dataset)
         for finding in _check(path, dataset):
             findings.append(finding)  # one by one: a late exception must not lose the others
     except BenchError as error:

@@ -16,6 +16,7 @@ from prn_bench.geometry import apply_affine, crop_affine, invert_affine
 
 SIMILARITY_TOLERANCE = 1e-6
 MAP_SAMPLES = 64  # whose maps are compared with their landmarks
+RESIDUAL_WARN_PX = 0.1  # real fits reproduce their points to 1e-3 px
 MAP_WARN_PX = 5.0  # a pixel of the map is about a pixel of the face
 PROFILE_DEG = 90.0
 KINDS = {"bool": "b", "str": "OSU", "bytes": "O"}
@@ -169,10 +170,20 @@ def _report(dataset: Dataset) -> Iterator[Finding]:
         yield Finding("note", "report", str(dataset.path), words)
     for name, line in residuals.items():
         if name == "landmarks" and isinstance(line, dict):
-            numbers = [float(line.get(key, np.nan)) for key in ("median_px", "max_px")]
-            message = "projected 68 landmarks agree with the stored ones: "
-            message += f"median {numbers[0]:.2g} px, max {numbers[1]:.2g} px"
-            yield Finding("note", "residuals", str(dataset.path), message)
+            yield _residual(dataset, line)
+
+
+def _residual(dataset: Dataset, line: dict[str, Any]) -> Finding:
+    """How far the fits, projected with this face model, lie from the points as stored."""
+    median, highest = (float(line.get(key, np.nan)) for key in ("median_px", "max_px"))
+    numbers = f"median {median:.2g} px, max {highest:.2g} px"
+    if highest <= RESIDUAL_WARN_PX:
+        words = f"projected 68 landmarks agree with the stored ones: {numbers}"
+        return Finding("note", "residuals", str(dataset.path), words)
+    words = f"projected 68 landmarks do not lie on the stored ones: {numbers}"
+    remedy = "The face model is not the one of these fits, or its basis is truncated: "
+    remedy += "build again with the whole model; until then trust no position map of this file."
+    return Finding("warning", "residuals", str(dataset.path), words, remedy)
 
 
 def _digests(dataset: Dataset) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.errors import Finding, Level
+from prn_bench.errors import Finding, Level, first_few
 from prn_bench.geometry import apply_affine, crop_affine, invert_affine
 from prn_bench.metrics import nme
 from prn_bench.normalizers import normalizer
@@ -135,7 +135,9 @@ def survey_points(points: Array, range_px: tuple[float, float]) -> Survey:
 def _value_findings(survey: Survey, ids: NDArray, where: str, name: str) -> Iterator[Finding]:
     n_given = int((~survey.missing).sum())
     if not n_given:
-        yield Finding("error", "all-missing", where, "every row is NaN: there is no prediction")
+        words = "every row is NaN, or there is none: nothing to score"
+        remedy = "Look at the method's own output: did it find no face, or did the export fail?"
+        yield Finding("error", "all-missing", where, words, remedy)
         return
     rules: tuple[tuple[NDArray[np.bool_], Level, str, str, str], ...] = (
         (survey.missing, "note", "missing-rows", "rows are NaN and count as missing", ""),
@@ -154,7 +156,7 @@ def _value_findings(survey: Survey, ids: NDArray, where: str, name: str) -> Iter
     )
     for rows, level, code, words, remedy in rules:
         if rows.any():
-            message = f"{rows.sum()} of {len(ids)} {words}: {_some(ids[rows])}"
+            message = f"{rows.sum()} of {len(ids)} {words}: {first_few(ids[rows])}"
             yield Finding(level, code, where, message, remedy)
     if survey.constant and n_given > 1:
         message = f"all {n_given} predictions are the same points"
@@ -195,11 +197,13 @@ def _id_findings(ids: NDArray, dataset: Dataset, path: Path) -> Iterator[Finding
     given, known = set(ids.tolist()), set(dataset.sample_ids.tolist())
     unknown, missing = sorted(given - known), sorted(known - given)
     if unknown:
-        message = f"{len(unknown)} ids are not in {dataset.path.name}: {_some(unknown)}"
-        remedy = f"Its ids look like {_some(dataset.sample_ids)}; `prn-bench import` matches names."
+        message = f"{len(unknown)} ids are not in {dataset.path.name}: {first_few(unknown)}"
+        remedy = (
+            f"Its ids look like {first_few(dataset.sample_ids)}; `prn-bench import` matches names."
+        )
         yield Finding("error", "unknown-ids", str(path), message, remedy)
     if missing:
-        message = f"{len(missing)} of {len(known)} samples have no row: {_some(missing)}"
+        message = f"{len(missing)} of {len(known)} samples have no row: {first_few(missing)}"
         remedy = "The default policy is strict: predict them, or name another policy when scoring."
         yield Finding("warning", "missing-ids", str(path), message, remedy)
 
@@ -255,8 +259,3 @@ def _median_nme(
 ) -> float:
     errors = nme(points, reference[..., :2], scale=scale)
     return float(np.nanmedian(errors)) if np.isfinite(errors).any() else float("nan")
-
-
-def _some(names: Any, n: int = 3) -> str:
-    shown = ", ".join(str(name) for name in list(names[:n]))
-    return shown + (", ..." if len(names) > n else "")

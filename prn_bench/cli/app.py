@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prn_bench.cli import data, scoring, show
+from prn_bench.cli import data, measure, scoring, show
 
 app = typer.Typer(
     name="prn-bench",
@@ -38,3 +38,4 @@ app.command(rich_help_panel=SCORE)(scoring.protocols)
 app.command(rich_help_panel=LOOK)(show.check)
 app.command(rich_help_panel=LOOK)(show.info)
 app.command(rich_help_panel=LOOK)(show.plot)
+app.command(rich_help_panel=LOOK)(measure.bench)

@@ -12,11 +12,12 @@ from prn_bench.cli import tables
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The file to make.", dir_okay=False)]
+OutH5 = Annotated[Path, typer.Option("--out", "-o", help="The .h5 file to make.", dir_okay=False)]
 
 
 def recipes(
     folder: Annotated[
-        Path | None, typer.Argument(help="Look in this folder (and one below) for raw data.")
+        Path | None, typer.Argument(help="Look for raw data in this folder and in those in it.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -51,14 +52,15 @@ def recipes(
 
 def face_model(
     source: Annotated[
-        str, typer.Argument(help="A folder or file with BFM files, or the word `synthetic`.")
+        str, typer.Argument(help="Folder with BFM files, a BFM file, or: synthetic.")
     ],
-    out: Out,
+    out: OutH5,
     json: Json = False,
 ) -> None:
     """Make a face-model file from BFM files, or from the embedded synthetic face."""
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel_file import FORMAT, save_face_model
 
+    _require_output(out, FORMAT, source)
     if source == "synthetic":
         from prn_bench.synthetic.face import synthetic_face_model
 
@@ -105,30 +107,40 @@ def show_face_model(path: Path) -> dict[str, object]:
 def build(
     recipe: Annotated[str, typer.Argument(help="A dataset's name, or the path of a recipe.py.")],
     raw: Annotated[Path, typer.Argument(help="The raw folder, or the zip as downloaded.")],
-    out: Out,
+    out: OutH5,
     face_model: Annotated[
-        Path | None, typer.Option(help="Face-model file; gives position maps.", dir_okay=False)
+        Path | None,
+        typer.Option(help="File made by face-model. Without: no position maps.", dir_okay=False),
     ] = None,
     layout: Annotated[
-        str, typer.Option(help="maps, or coefficients: some 200 times smaller, same maps.")
+        str,
+        typer.Option(
+            help="maps, or coefficients: the same maps, made when read, 200 times smaller."
+        ),
     ] = "maps",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes.")
+    ] = 1,
     scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786.")
+        str | None, typer.Option(help="Work on Dask, such as tcp://host:8786.")
     ] = None,
     images: Annotated[
-        bool, typer.Option("--images/--no-images", help="Keep the crops; scoring needs none.")
+        bool, typer.Option("--images/--no-images", help="Store face crops; scoring needs none.")
     ] = True,
-    lossless: Annotated[bool, typer.Option("--lossless", help="PNG crops, not JPEG.")] = False,
+    lossless: Annotated[
+        bool, typer.Option("--lossless", help="Store crops as PNG, not JPEG.")
+    ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first N samples, by id.")
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N samples, by id.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Turn a raw dataset into one dataset file, with an audit of every sample."""
     from prn_bench import build as engine
     from prn_bench.recipes import find_recipe
+    from prn_bench.schema import DATASET_FORMAT
 
+    _require_output(out, DATASET_FORMAT, raw, face_model)
     with tables.progress("build") as update:
         report = engine.build(
             find_recipe(recipe),
@@ -157,13 +169,24 @@ def build(
     tables.print_pairs(facts | residual_lines(audit.residuals))
 
 
+def _require_output(out: Path, kind: str, *inputs: str | Path | None) -> None:
+    """Refuse before any work what could not be written, or would destroy something."""
+    from prn_bench import outfile
+
+    outfile.refuse_overwriting_input(out, *inputs)
+    outfile.require_place(out, kind, ".h5")
+
+
 def _known_layout(layout: str) -> str:
     from prn_bench.build import LAYOUTS
     from prn_bench.errors import BenchError
 
     if layout not in LAYOUTS:
         raise BenchError(
-            f"there is no layout {layout!r}", code="unknown-layout", expected=" or ".join(LAYOUTS)
+            f"there is no layout {layout!r}",
+            code="unknown-layout",
+            expected=" or ".join(LAYOUTS),
+            remedy="Leave --layout out for position maps.",
         )
     return layout
 

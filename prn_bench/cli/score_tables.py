@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prn_bench.cli import tables
 
 if TYPE_CHECKING:
+    from prn_bench.errors import Finding
     from prn_bench.protocol import Protocol
     from prn_bench.results import Result
 
@@ -33,42 +34,53 @@ CHOICES = (
     "missing",
     "penalty",
 )
-ONLY_WITH = {"draws": "balanced", "seed": "balanced", "penalty": "penalise"}
+ONLY_WITH = {
+    "draws": {"balanced"},
+    "seed": {"balanced", "balanced-sdrn"},
+    "penalty": {"penalise"},
+}
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """A table per protocol family, then the choices and the notes."""
-    families: dict[tuple[str, tuple[str, ...]], list[Result]] = {}
+    """A table per protocol family, bins and unit, each with its choices; then the notes."""
+    families: dict[tuple[str, str, tuple[str, ...]], list[Result]] = {}
     for result in results:
         labels = tuple(part.label for part in result.summary.bins)
-        families.setdefault((_family(result.protocol), labels), []).append(result)
-    for (family, labels), members in families.items():
-        _print_family(family, labels, members)
+        family = result.protocol.id.partition("+")[0].partition("@")[0]
+        families.setdefault((family, result.protocol.unit, labels), []).append(result)
+    for (family, unit, labels), members in families.items():
+        _print_family(family, unit, labels, members)
+    tables.print_findings(_shared_notes(results), examples=len(results))
 
 
-def _family(protocol: Protocol) -> str:
-    return protocol.id.split("@")[0]
+def _variant(protocol: Protocol) -> str:
+    """What tells a protocol from the others of its family; one without ``@`` has only its id."""
+    return protocol.id.partition("@")[2] or protocol.id
 
 
-def _print_family(family: str, labels: tuple[str, ...], results: Sequence[Result]) -> None:
+def _print_family(
+    family: str, unit: str, labels: tuple[str, ...], results: Sequence[Result]
+) -> None:
     first = results[0]
     rows = [_row(result) for result in results]
     short = [label.replace(" ", "").replace("inf", "..") for label in labels]
     columns = ["variant", *short, "bins", "images", "median", "n"]
-    unit = "%" if first.protocol.unit == "percent" else "px"
+    figures = "NME in %" if unit == "percent" else "mean distance in px"
     title = f"{first.method.get('name', 'predictions')} on {first.dataset.get('title', 'dataset')}"
     tables.print_table(
-        f"{title}: {family}, NME in {unit}",
+        f"{title}: {family}, {figures}",
         columns,
         rows,
         right=columns[1:],
         caption="bins, images: mean of the bin means, mean of all images; *: that protocol's headline",
     )
     _print_choices(results)
-    _print_notes(results)
+    _print_draws(results)
 
 
 def _row(result: Result) -> list[str]:
+    from prn_bench.summary import figure_text
+
     summary, protocol = result.summary, result.protocol
     marks = {
         name: "*" if summary.aggregate == name else ""
@@ -78,17 +90,13 @@ def _row(result: Result) -> list[str]:
     if summary.n_missing:
         n += f"/{summary.n}"
     return [
-        protocol.id.partition("@")[2],
-        *(_figure(part.mean) for part in summary.bins),
-        _figure(summary.mean_of_bins) + marks["mean-of-bins"],
-        _figure(summary.mean_of_images) + marks["mean-of-images"],
-        _figure(summary.median) + marks["median"],
+        _variant(protocol),
+        *(figure_text(part.mean) for part in summary.bins),
+        figure_text(summary.mean_of_bins) + marks["mean-of-bins"],
+        figure_text(summary.mean_of_images) + marks["mean-of-images"],
+        figure_text(summary.median) + marks["median"],
         n,
     ]
-
-
-def _figure(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def _print_choices(results: Sequence[Result]) -> None:
@@ -103,8 +111,7 @@ def _print_choices(results: Sequence[Result]) -> None:
     pairs: dict[str, object] = {"unless said" if several else "choices": _text(common)}
     for result, choices in zip(results, said, strict=True):
         own = {k: v for k, v in choices.items() if k not in common or v != common[k]}
-        name = result.protocol.id.partition("@")[2]
-        pairs[f"  {name}"] = _text(own | {"hash": result.protocol.short_hash})
+        pairs[f"  {_variant(result.protocol)}"] = _text(own | {"hash": result.protocol.short_hash})
     tables.print_pairs(pairs)
 
 
@@ -112,7 +119,7 @@ def _choices(protocol: Protocol) -> dict[str, object]:
     values = protocol.as_dict()
     chosen = {name: values[name] for name in CHOICES if name in values}
     for name, needed in ONLY_WITH.items():
-        if needed not in (protocol.subset.split("-")[0], protocol.missing):
+        if not {protocol.subset, protocol.missing} & needed:
             chosen.pop(name, None)
     return chosen
 
@@ -121,20 +128,27 @@ def _text(choices: dict[str, object]) -> str:
     return ", ".join(f"{name} {value}" for name, value in choices.items())
 
 
-def _print_notes(results: Sequence[Result]) -> None:
+def _print_draws(results: Sequence[Result]) -> None:
+    from prn_bench.summary import figure_text
+
     for result in results:
         draws = result.summary.draws
-        name = result.protocol.id.partition("@")[2]
         if draws is not None:
-            print(
-                f"{name}: {draws.draws} draws of {draws.size} a bin, seed {draws.seed}: mean "
-                f"{draws.mean:.3f}, sd {draws.sd:.3f}, from {draws.min:.3f} to {draws.max:.3f}"
-            )
-    first = results[0]
-    expected = first.protocol.expected_samples
-    in_dataset = first.dataset.get("n_samples")
-    if expected and in_dataset is not None and in_dataset != expected:
-        print(
-            f"A SUBSET: {in_dataset:,} of {expected:,} samples. Not comparable with published figures."
-        )
-    tables.print_findings(list(dict.fromkeys(f for result in results for f in result.findings)))
+            low, high = figure_text(draws.min), figure_text(draws.max)
+            words = f"{draws.draws} draws of {draws.size} a bin, seed {draws.seed}: "
+            words += f"mean {figure_text(draws.mean)}, sd {figure_text(draws.sd)}, {low} to {high}"
+            tables.print_pairs({_variant(result.protocol): words})
+
+
+def _shared_notes(results: Sequence[Result]) -> list[Finding]:
+    """Each finding once, with the protocols that it is about unless that is all of them."""
+    about: dict[Finding, list[str]] = {}
+    for result in results:
+        for finding in dict.fromkeys(result.findings):
+            about.setdefault(finding, []).append(result.protocol.id.rpartition("/")[2])
+    return [
+        finding
+        if len(names) == len(results)
+        else replace(finding, message=f"{finding.message} ({', '.join(names)})")
+        for finding, names in about.items()
+    ]

@@ -31,11 +31,15 @@ def import_predictions(
     json: Json = False,
 ) -> None:
     """Turn a method's own output into a prediction file."""
+    from prn_bench import store
     from prn_bench.cli.show import _prediction_facts
     from prn_bench.dataset import open_dataset
-    from prn_bench.predictions import write_predictions
+    from prn_bench.predictions import SUFFIXES, write_predictions
+    from prn_bench.predictions_structure import FORMAT
     from prn_bench.readers import find_reader
 
+    store.refuse_overwriting_input(out, path, dataset)
+    store.require_place(out, FORMAT, *SUFFIXES)
     read = find_reader(reader)
     found = read(path, frame=frame, dataset=None if dataset is None else open_dataset(dataset))
     card = found.method | ({"name": method} if method else {})
@@ -66,26 +70,32 @@ def score(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for result files.", file_okay=False)
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Write over a result that this method had from other predictions."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Score predictions under named protocols; prints every choice that decides the number."""
     from prn_bench.dataset import open_dataset
     from prn_bench.predictions import open_predictions
-    from prn_bench.results import save
+    from prn_bench.results import make_folder, save
 
+    folder = None if out is None else make_folder(out)  # before the work, not after it
     results, left_out = score_all(open_predictions(predictions), open_dataset(dataset), protocol)
+    if folder is not None:
+        for result in results:
+            save(result, folder, replace=replace)
     if json:
         tables.print_json([result.as_dict() for result in results])
     else:
         score_tables.print_results(results)
-        for name, why in left_out:
-            typer.echo(f"not scored: {name}: {why}")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for result in results:
-            save(result, out)
-        if not json:
-            typer.echo(f"{len(results)} results written to {out}")
+    for line in _not_scored(left_out):
+        typer.echo(line, err=json)  # standard output is the document
+    if folder is not None and not json:
+        typer.echo(f"{len(results)} results written to {folder}")
 
 
 def protocols(
@@ -110,7 +120,7 @@ def demo(
         Path, typer.Option("--out", "-o", help="Folder for everything it makes.", file_okay=False)
     ] = Path("demo"),
     samples: Annotated[int, typer.Option(min=12, help="Pictures in each dataset.")] = 48,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1)] = 2,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
 ) -> None:
     """Show the whole way on synthetic faces: raw data, datasets, predictions, scores, report."""
     from prn_bench.demo import run_demo
@@ -133,6 +143,11 @@ def score_all(
     """Results, and the protocols of a pattern that this data cannot answer, each with the reason.
 
     A protocol that was named outright fails instead of being left out.
+
+    Raises
+    ------
+    BenchError
+        ``nothing-scored`` when all are left out, and those of :func:`prn_bench.evaluate.score`.
     """
     from prn_bench.errors import BenchError
     from prn_bench.evaluate import score as score_one
@@ -145,7 +160,24 @@ def score_all(
             if asked or error.code not in CANNOT_ANSWER:
                 raise
             left_out.append((protocol.id, f"{error.what}. {error.remedy or ''}".rstrip()))
+    if not results:
+        reasons = _not_scored(left_out, word="")
+        raise BenchError(
+            f"none of {len(left_out)} protocols can be scored with these two files",
+            code="nothing-scored",
+            where=predictions.path,
+            found="; ".join(reasons[:REASONS_SHOWN]).rstrip("."),
+            remedy="See `prn-bench protocols` for those of other datasets.",
+        )
     return results, left_out
+
+
+def _not_scored(left_out: list[tuple[str, str]], word: str = "not scored: ") -> list[str]:
+    """A line for each reason, with the protocols that it keeps from being scored."""
+    names: dict[str, list[str]] = {}
+    for name, why in left_out:
+        names.setdefault(why, []).append(name)
+    return [f"{word}{', '.join(group)}: {why}" for why, group in names.items()]
 
 
 #: What is scored when no protocol is named: the figures that papers report.
@@ -157,7 +189,16 @@ DEFAULTS = {
     ),
 }
 #: Faults that mean «this data has no answer under this protocol», as opposed to bad data.
-CANNOT_ANSWER = ("dataset-lacks", "wrong-dataset", "no-depth", "no-landmarks", "reference-2d")
+CANNOT_ANSWER = (
+    "dataset-lacks",
+    "no-depth",
+    "no-landmarks",
+    "nothing-to-score",
+    "reference-2d",
+    "reference-incomplete",
+    "wrong-dataset",
+)
+REASONS_SHOWN = 2  # in an error; nothing was scored, so most often they are alike
 
 
 def chosen_protocols(
@@ -169,7 +210,7 @@ def chosen_protocols(
     recipe = str(dataset.attributes.get("recipe"))
     chosen: dict[str, tuple[Protocol, bool]] = {}
     for pattern in patterns or _defaults(recipe):
-        named = bool(patterns) and "*" not in pattern and "?" not in pattern
+        named = bool(patterns) and not set(pattern) & set("*?[")
         for protocol in match_protocols(pattern):
             if named or protocol.id not in chosen:
                 chosen[protocol.id] = (protocol, named)

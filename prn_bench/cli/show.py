@@ -5,43 +5,62 @@ from __future__ import annotations
 import json as jsonlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from prn_bench.cli import tables
-from prn_bench.cli.data import Json, Out, residual_lines, show_face_model
+from prn_bench.cli.data import Json, residual_lines, show_face_model
+
+if TYPE_CHECKING:
+    from prn_bench.errors import BenchError
 
 EXIT_FINDING = 1
-SMALL_FIGURES = 25  # names in a message
+RESULT_SUFFIXES = (".json", ".csv.gz")
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Dataset, predictions or result files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files that prn-bench made; folders of results.")
+    ],
     dataset: Annotated[
-        Path | None, typer.Option(help="Check predictions against this dataset.", dir_okay=False)
+        Path | None, typer.Option(help="Compare predictions with this dataset.", dir_okay=False)
     ] = None,
     json: Json = False,
 ) -> None:
-    """Name every fault of a file at once, each with a code and a remedy. Exit 1 when there is one."""
+    """Name every fault of a file at once, each with a remedy; exit code 1 when there is one."""
     from prn_bench.checks import check_file
+    from prn_bench.dataset import open_dataset
 
-    found = {str(path): check_file(path, dataset=dataset) for path in files}
+    for file in files:
+        _need(file)
+    against = None if dataset is None else open_dataset(dataset)
+    found = {str(path): check_file(path, dataset=against) for path in files}
     if json:
         tables.print_json({path: [asdict(f) for f in items] for path, items in found.items()})
     else:
         for path, items in found.items():
             n_errors = sum(finding.level == "error" for finding in items)
-            typer.echo(f"{path}: {'good' if not n_errors else f'{n_errors} faults'}")
+            typer.echo(f"{path}: {_count(n_errors, 'fault') if n_errors else 'good'}")
             tables.print_findings(items)
     if any(finding.level == "error" for items in found.values() for finding in items):
         raise typer.Exit(EXIT_FINDING)
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="Any file that prn-bench makes.")], json: Json = False
+    file: Annotated[Path, typer.Argument(help="Any file that prn-bench makes.")],
+    json: Json = False,
+    croissant: Annotated[
+        bool, typer.Option("--croissant", help="Print a dataset's Croissant metadata (JSON-LD).")
+    ] = False,
 ) -> None:
     """Say what a file holds: dataset, face model, predictions or result."""
+    if croissant:
+        from prn_bench.croissant import croissant as describe
+        from prn_bench.dataset import open_dataset
+
+        tables.print_json(describe(open_dataset(file)))
+        return
     facts = _facts(file)
     tables.print_json(facts) if json else tables.print_pairs(facts)
 
@@ -49,39 +68,94 @@ def info(
 def plot(
     kind: Annotated[str, typer.Argument(help="What to draw: ced.")],
     results: Annotated[list[Path], typer.Argument(help="Result files (.json) made by score.")],
-    out: Out,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Figure: .png, .pdf or .svg.", dir_okay=False)
+    ],
 ) -> None:
-    """Draw results: a CED figure as .png, .pdf or .svg."""
+    """Draw results as a figure: the cumulative error distribution (CED)."""
     from prn_bench.errors import BenchError
     from prn_bench.plots import ced_figure
     from prn_bench.results import load_result
 
     if kind != "ced":
         raise BenchError(f"there is no plot {kind!r}", code="unknown-plot", expected="ced")
+    for path in results:
+        _need(path)
+        if not path.name.endswith(RESULT_SUFFIXES):
+            raise _no_result(path)
     ced_figure([load_result(path) for path in results], out=out)
     typer.echo(f"wrote {out}")
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    if path.suffix == ".json":
+    from prn_bench import facemodel_file, predictions_structure, schema, sniff
+
+    _need(path)
+    if path.name.endswith(RESULT_SUFFIXES):
         return _result_facts(path)
-    kind = _kind(path)
-    if kind == "prn-bench/face-model":
-        return show_face_model(path)
-    return _dataset_facts(path) if kind == "prn-bench/dataset" else _prediction_facts(path)
+    readers = {
+        facemodel_file.FORMAT: show_face_model,
+        schema.DATASET_FORMAT: _dataset_facts,
+        predictions_structure.FORMAT: _prediction_facts,
+    }
+    reader = readers.get(sniff.format_of(path) or "")
+    if reader is None and sniff.describe(path) == "a zip (or npz) archive":
+        reader = _prediction_facts  # says itself what an .npz without a format lacks
+    if reader is None:
+        raise _no_file_of_ours(path)
+    return reader(path)
 
 
-def _kind(path: Path) -> str:
-    from prn_bench import store
+def _need(path: Path) -> None:
+    from prn_bench.errors import BenchError
 
-    if path.suffix == ".npz":
-        return "prn-bench/predictions"
-    with store.open_file(path) as file:
-        return str(store.read_attributes(file).get("format"))
+    if not path.exists():
+        raise BenchError("there is no such file", code="no-such-file", where=path)
+
+
+def _no_file_of_ours(path: Path) -> BenchError:
+    """The error for a file that has no format of ours: damaged, a stranger's, or a folder."""
+    from prn_bench import sniff, store
+    from prn_bench.errors import BenchError
+
+    expected = "a dataset, face-model, prediction or result file"
+    if path.is_file() and (code := sniff.kind_of(path).code) is not None:
+        return sniff.fault(code, path, expected=expected)
+    if sniff.describe(path) == "an HDF5 file":
+        with store.open_file(path):  # damaged or unsafe: it says so itself
+            pass
+    return BenchError(
+        "this is no file that prn-bench made",
+        code="unknown-kind",
+        where=path,
+        expected=expected,
+        found=sniff.describe(path),
+        remedy="Raw data go through `prn-bench build`, a method's own output through "
+        "`prn-bench import`.",
+    )
+
+
+def _no_result(path: Path) -> BenchError:
+    from prn_bench import sniff
+    from prn_bench.errors import BenchError
+
+    return BenchError(
+        "this is not a result",
+        code="not-a-result",
+        where=path,
+        expected="a .json file made by `prn-bench score --out FOLDER`",
+        found=sniff.format_of(path) or sniff.describe(path),
+        remedy="Score predictions first, and name the result.",
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _dataset_facts(path: Path) -> dict[str, Any]:
     from prn_bench.dataset import open_dataset
+    from prn_bench.errors import first_few
 
     dataset = open_dataset(path)
     attributes = dataset.attributes
@@ -93,6 +167,8 @@ def _dataset_facts(path: Path) -> dict[str, Any]:
         f"{path.stat().st_size / len(dataset) / 1e3:.1f} kB a sample",
         "samples": f"{len(dataset):,}; audit: {audit['found']:,} found = {audit['read']:,} read + "
         f"{audit['warned']:,} warned + {audit['quarantined']:,} quarantined",
+        **_audit_lines(audit["findings"]),
+        "ids": first_few(dataset.sample_ids),
         "arrays": ", ".join(sorted(dataset.names)),
         "face model": attributes.get("face_model"),
         "UV layout": attributes.get("uv_layout"),
@@ -101,6 +177,21 @@ def _dataset_facts(path: Path) -> dict[str, Any]:
         "cite": attributes["citation"],
         "made by": attributes["created_with"],
         "fingerprint": attributes["fingerprint"],
+    }
+
+
+def _audit_lines(findings: list[dict[str, str]]) -> dict[str, str]:
+    """Why samples were quarantined or warned of: a line for each code, with its first samples."""
+    from prn_bench.errors import first_few
+
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for finding in findings:
+        groups.setdefault((finding["level"], finding["code"]), []).append(finding)
+    return {
+        f"  {level} {code}": f"{len(group):,} ({first_few([f['where'] for f in group])}): "
+        f"{group[0]['message']}"
+        for (level, code), group in sorted(groups.items())
+        if level != "note"
     }
 
 

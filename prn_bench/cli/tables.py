@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from prn_bench.errors import Finding
 
 LEVEL_STYLE = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+GAP = 3  # characters between two columns
+TEXT_COLUMNS = 10  # that a folded column of text keeps
 LOG_EVERY = 0.1  # of the whole, where the output is no terminal
 
 
-def console() -> Console:
-    """Where tables go."""
+def console(*, at_least: int = 0) -> Console:
+    """Where tables go; wider than the terminal only where ``at_least`` says so."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    out = Console(highlight=False, soft_wrap=False)
+    out.width = max(out.width, at_least)
+    return out
 
 
 def print_json(content: object) -> None:
@@ -37,8 +41,13 @@ def print_table(
     right: Sequence[str] = (),
     caption: str = "",
 ) -> None:
-    """A table that fits the terminal; columns named in ``right`` hold numbers."""
+    """A table that fits the terminal; columns named in ``right`` hold numbers.
+
+    Text is folded to fit, numbers never: where they do not fit, the table is wider. In a file or
+    pipe the first column, which holds names to search for, is not folded either.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.markup import escape
     from rich.table import Table
 
@@ -53,14 +62,16 @@ def print_table(
         pad_edge=False,
         padding=(0, 1),
     )
-    for name in columns:
-        if name in right:
-            table.add_column(name, justify="right", no_wrap=True)
-        else:
-            table.add_column(name, overflow="fold")
+    whole = {*right, *([] if console().is_terminal else columns[:1])}
+    needed = -GAP
+    for i, name in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(escape(name), justify=justify, no_wrap=name in whole, overflow="fold")
+        widest = max(cell_len(str(cell)) for cell in (name, *(row[i] for row in rows)))
+        needed += GAP + (widest if name in whole else min(widest, TEXT_COLUMNS))
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    out = console()
+    out = console(at_least=needed)
     out.print(table)
     out.print()
 

@@ -10,7 +10,7 @@ What is taken from its ``FaceXModel`` folder, and what is done to it:
 * The surface is the face and the head with neck, in one piece, with three holes closed: each eye by
   the front of its eyeball, joined to the lids behind their edge; the mouth by the first rings of its
   socket and a wall behind them. Teeth, gums, tongue, lashes and tear film are left out, so an open
-  mouth is dark.
+  mouth is dark. The eyeballs do not turn: ICT's eyeLook shapes move the lids alone.
 * Centimetres become micrometres. The origin stays: it lies between the ears, at the height of the
   nose. x points to the face's left, y up, z out of the face.
 * ICT's own UV coordinates put face and head on two tiles with seams. Here the whole surface is one

@@ -58,19 +58,19 @@ def build_surface(
     BenchError
         ``wrong-topology`` when the holes of eyes and mouth are not where they should be.
     """
-    triangles = triangles.astype(np.int64)
-    skin = np.flatnonzero((triangles < parts.skin).all(1))
-    holes = _face_holes(vertices, triangles[skin], parts, where)
-    pocket = _pocket(triangles, holes["mouth"], parts)
+    corners = triangles.astype(np.int64)
+    skin = np.flatnonzero((corners < parts.skin).all(1))
+    holes = _face_holes(vertices, corners[skin], parts, where)
+    pocket = _pocket(corners, holes["mouth"], parts)
     kept, joins = [skin, pocket], []
     for side, sclera in zip(("left", "right"), parts.scleras, strict=True):
-        cap = _eye_cap(vertices, triangles, sclera, parts.eye_rings)
-        rim = boundary_loops(triangles[cap])
+        cap = _eye_cap(vertices, corners, sclera, parts.eye_rings)
+        rim = boundary_loops(corners[cap])
         if len(rim) != 1:
             raise _topology(where, f"{len(rim)} rims of the {side} eyeball")
         kept.append(cap)
         joins.append(_join(vertices, holes[side][::-1], rim[0]))
-    inner = [loop for loop in boundary_loops(triangles[pocket]) if loop.min() >= parts.skin]
+    inner = [loop for loop in boundary_loops(corners[pocket]) if loop.min() >= parts.skin]
     if len(inner) != 1:
         raise _topology(where, f"{len(inner)} rims of the mouth's socket")
     rim_of_wall = inner[0][::-1]
@@ -78,10 +78,12 @@ def build_surface(
         [rim_of_wall, np.roll(rim_of_wall, -1), np.full(len(rim_of_wall), len(vertices))], 1
     )
     source = np.concatenate(kept)
-    together = np.concatenate([triangles[source], *joins, wall])
+    together = np.concatenate([corners[source], *joins, wall])
     rows = np.unique(together)[:-1]
     number = np.full(len(vertices) + 1, -1)
     number[rows], number[-1] = np.arange(len(rows)), len(rows)
+    if not np.isin(parts.landmarks, rows).all():
+        raise _topology(where, "landmarks that belong to no polygon")
     ours = np.full(len(together) - len(source), -1)
     return Surface(rows, rim_of_wall, number[together], np.concatenate([source, ours]))
 
@@ -89,7 +91,7 @@ def build_surface(
 def boundary_loops(triangles: Triangles) -> list[Rows]:
     """Closed walks along edges that only one triangle has, in that triangle's direction."""
     edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    size = int(edges.max()) + 1
+    size = int(edges.max(initial=0)) + 1
     forth, back = edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0]
     following = dict(edges[~np.isin(forth, back)].tolist())
     loops = []
@@ -121,7 +123,7 @@ def _face_holes(
 
 def _rings(triangles: Triangles, start: Rows, count: int) -> Rows:
     """For each vertex, how many edges it is away from the start; ``count + 1`` beyond."""
-    ring = np.full(int(triangles.max()) + 1, count + 1)
+    ring = np.full(max(int(triangles.max(initial=0)), int(start.max())) + 1, count + 1)
     ring[start] = 0
     for k in range(count):
         near = np.unique(triangles[(ring[triangles] == k).any(1)])
@@ -165,7 +167,9 @@ def _join(vertices: NDArray[np.float64], outer: Rows, inner: Rows) -> Triangles:
     across = np.where(is_outer, loops[1][j], loops[0][i])
     new = np.where(is_outer, loops[0][i], loops[1][j])
     old = np.where(is_outer, loops[0][i - 1], loops[1][j - 1])
-    return np.where(is_outer[:, None], np.stack([old, new, across], 1), np.stack([new, old, across], 1))
+    return np.where(
+        is_outer[:, None], np.stack([old, new, across], 1), np.stack([new, old, across], 1)
+    )
 
 
 def _topology(where: str | Path, found: str) -> BenchError:
