@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prn_bench.cli import tables
+
+if TYPE_CHECKING:
+    from prn_bench.facemodel import FaceModel
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The file to make.", dir_okay=False)]
@@ -52,26 +55,28 @@ def recipes(
 
 def face_model(
     source: Annotated[
-        str, typer.Argument(help="Folder with BFM files, a BFM file, or: synthetic.")
+        str, typer.Argument(help="Folder of BFM files or of ICT-FaceKit, or: synthetic.")
     ],
     out: OutH5,
     json: Json = False,
 ) -> None:
-    """Make a face-model file from BFM files, or from the embedded synthetic face."""
+    """Make a face-model file from BFM files, ICT-FaceKit, or the embedded synthetic face."""
     from prn_bench.facemodel_file import FORMAT, save_face_model
 
     _require_output(out, FORMAT, source)
-    if source == "synthetic":
-        from prn_bench.synthetic.face import synthetic_face_model
-
-        model = synthetic_face_model()
-    else:
-        from prn_bench.bfm import read_face_model
-
-        model = read_face_model(source)
-    save_face_model(model, out)
+    save_face_model(_model_from(source), out)
     facts = show_face_model(out)
     tables.print_json(facts) if json else tables.print_pairs(facts)
+
+
+def _model_from(source: str) -> FaceModel:
+    from prn_bench.bfm import read_face_model
+    from prn_bench.ict import looks_like_ict, read_ict_model
+    from prn_bench.synthetic.face import synthetic_face_model
+
+    if source == "synthetic":
+        return synthetic_face_model()
+    return read_ict_model(source) if looks_like_ict(source) else read_face_model(source)
 
 
 def show_face_model(path: Path) -> dict[str, object]:

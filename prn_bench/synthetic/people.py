@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.facemodel import FaceModel
+from prn_bench.ict import ict_albedo, sample_ict_expression, sample_ict_identity
 from prn_bench.synthetic.face import sample_expression, sample_identity, vary_albedo
 from prn_bench.synthetic.face_grid import N_COLUMNS, N_ROWS
 
@@ -40,23 +41,28 @@ def random_person(rng: np.random.Generator, model: FaceModel) -> Person:
     """
     if model.topology == EMBEDDED:
         return Person(sample_identity(rng, 1, model)[0], vary_albedo(rng, model))
+    if is_ict(model):
+        return Person(sample_ict_identity(rng, 1, model)[0], ict_albedo(model, rng))
     return Person(_spread(rng, model.identity_sigma), _colours(rng, model))
 
 
 def random_expression(rng: np.random.Generator, model: FaceModel) -> NDArray[np.float64]:
     """(k,) expression coefficients that a face may show.
 
-    Blend shapes (of ICT-FaceKit) run from 0 to 1 and only a few act at a time; other bases take
-    normal coefficients.
+    The embedded face and ICT-FaceKit have rules of their own; other bases take normal coefficients.
     """
     if model.topology == EMBEDDED:
         return sample_expression(rng, 1)[0]
-    if model.topology.startswith("ict-"):
-        n = model.n_components[1]
-        return np.where(rng.uniform(size=n) < 0.15, rng.uniform(0, 0.8, size=n), 0.0)
+    if is_ict(model):
+        return sample_ict_expression(rng, 1)[0]
     if model.expression_sigma is None:
         return np.zeros(model.n_components[1])
     return _spread(rng, model.expression_sigma)
+
+
+def is_ict(model: FaceModel) -> bool:
+    """Whether a model is the whole ICT-FaceKit, whose sampler and colours know its parts."""
+    return model.topology.startswith("ict-") and "eyeballs" in model.regions
 
 
 def _spread(rng: np.random.Generator, sigma: NDArray[np.float64] | None) -> NDArray[np.float64]:
