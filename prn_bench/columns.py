@@ -141,18 +141,18 @@ def residuals(
     """How far the projected fit lies from what the raw files store, per sample, in px."""
     if model is None or "coefficients/pose" not in columns:
         return {}
-    projected = project_landmarks(model, columns)
-    missing = np.full((68, 3), np.nan)
-    stored = np.array(
-        [missing if s.annotation.landmarks is None else s.annotation.landmarks for s in samples]
-    )
-    untrusted = np.array(
-        [
-            missing[:, :2] if s.annotation.untrusted is None else s.annotation.untrusted
-            for s in samples
-        ]
-    )
+    stored = [sample.annotation.landmarks for sample in samples]
+    none_stored = all(points is None for points in stored)
+    projected = columns["landmarks"] if none_stored else project_landmarks(model, columns)
+    untrusted = [sample.annotation.untrusted for sample in samples]
     return {
-        "landmarks": np.linalg.norm(projected - stored, axis=-1).max(1),
-        "untrusted_points": np.linalg.norm(projected[..., :2] - untrusted, axis=-1).mean(1),
+        "landmarks": np.linalg.norm(projected - _or_nan(stored, 3), axis=-1).max(1),
+        "untrusted_points": np.linalg.norm(
+            projected[..., :2] - _or_nan(untrusted, 2), axis=-1
+        ).mean(1),
     }
+
+
+def _or_nan(points: Sequence[NDArray[np.float64] | None], dims: int) -> NDArray[np.float64]:
+    missing = np.full((68, dims), np.nan)
+    return np.array([missing if p is None else p for p in points])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import h5py
 
 PIXELS = ("image", "position_map")
-DIGEST_ROWS = 2048
+DIGEST_ROWS, DIGEST_VALUES = 2048, 1 << 18  # blocks of a digest: rows of samples, values of others
 
 Rows = slice | NDArray[np.integer] | list[int] | None
 
@@ -246,7 +246,8 @@ def _digest(dataset: Dataset, *, identity_only: bool) -> str:
 def _blocks(dataset: Dataset, name: str, *, per_sample: bool) -> Iterator[NDArray]:
     """An array in blocks of rows, so that memory does not grow with the dataset."""
     if not per_sample:
-        yield dataset.read(name)
+        values = dataset.read(name).reshape(-1)
+        yield from (values[i : i + DIGEST_VALUES] for i in range(0, len(values), DIGEST_VALUES))
         return
     for start in range(0, len(dataset), DIGEST_ROWS):
         yield dataset.read(name, slice(start, start + DIGEST_ROWS))

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from prn_bench import sniff
 from prn_bench.errors import BenchError
 
 MAX_MEMBER_BYTES = 256 << 20
+RECENT, RECENT_BYTES = 2, 1 << 20
 STORED, DEFLATED = 0, 8
 LOCAL_HEADER_BYTES, LOCAL_SIGNATURE = 30, b"PK\x03\x04"
 FLAG_ENCRYPTED = 1
@@ -56,6 +57,7 @@ class RawSource:
     root: Path
     members: dict[str, Member]
     names: tuple[str, ...]
+    _recent: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __contains__(self, name: object) -> bool:
         return name in self.members
@@ -69,19 +71,31 @@ class RawSource:
             ``no-such-member``, ``too-large`` (beyond 256 MiB), ``damaged-zip-member``,
             ``unreadable``.
         """
+        if (recent := self._recent.get(name)) is not None:
+            return recent
         member = self.members.get(name)
         if member is None:
             raise BenchError("there is no such file", code="no-such-member", where=self.where(name))
         try:
             if member.offset is None:
-                return _read_file(member.archive, self.where(name))
-            return _read_member(member, self.where(name))
+                content = _read_file(member.archive, self.where(name))
+            else:
+                content = _read_member(member, self.where(name))
+            self._remember(name, content)
+            return content
         except OSError as error:
             raise BenchError(
                 f"the file cannot be read ({error.strerror or error})",
                 code="unreadable",
                 where=self.where(name),
             ) from None
+
+    def _remember(self, name: str, content: bytes) -> None:
+        """Keep the last few small members: what is parsed is digested too."""
+        if len(content) <= RECENT_BYTES:
+            while len(self._recent) >= RECENT:
+                self._recent.pop(next(iter(self._recent)), None)
+            self._recent[name] = content
 
     def where(self, name: str) -> str:
         """A member's place for messages: its path, or ``ZIP: member``."""
