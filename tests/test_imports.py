@@ -27,7 +27,7 @@ GROUPS = {
     "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
     "files": "annotation bfm croissant dataset derive facemodel facemodel_file ict images"
     " landmark_map matfile mesh objfile outfile predictions predictions_csv"
-    " predictions_structure protocol rawsource readers reference results schema sniff"
+    " predictions_structure protocol rawsource rawzip readers reference results schema sniff"
     " store store_guard wrlfile",
     "specialists": "gallery plots report surface",
     "engine": "audit batch bench build checks columns dataset_content dataset_writer demo evaluate recipes"

@@ -23,7 +23,8 @@ from prn_bench.annotation import IMAGE_SUFFIXES, Annotation, Companions, SampleF
 from prn_bench.errors import BenchError, Finding
 from prn_bench.landmarks import POINT_SETS
 from prn_bench.matfile import read_mat
-from prn_bench.rawsource import Member, RawSource
+from prn_bench.rawsource import RawSource
+from prn_bench.rawzip import Member
 
 POINTS = "aflw-lfpa-34"
 N_POINTS = POINT_SETS[POINTS]
