@@ -167,6 +167,15 @@ def _finished(
 ) -> Iterator[Rows]:
     """The batches in order: those of an earlier, killed build from disk, the others as they are done."""
     ready = spool.ready(len(batches))
+    if jobs == 1 and scheduler is None:
+        for number, batch in enumerate(batches):
+            if number in ready:
+                yield spool.get(number)
+            else:
+                rows = process(task, batch)
+                spool.put(number, pack(rows))
+                yield rows
+        return
     left = [(n, (task, batch)) for n, batch in enumerate(batches) if n not in ready]
     results = run(work, left, jobs=jobs, scheduler=scheduler)
     for number in range(len(batches)):
