@@ -7,15 +7,17 @@ is compared with 0-based predictions as they are, because that is what the publi
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.errors import BenchError, Finding
+from prn_bench.errors import BenchError, Finding, first_few
 from prn_bench.metrics import align_depth, nme, point_errors
 from prn_bench.predictions_structure import FRAMES
 from prn_bench.protocol import Protocol
@@ -59,6 +61,7 @@ def score(predictions: Predictions, dataset: Dataset, protocol: Protocol | str |
         protocol = find_protocol(protocol)
     _check_recipe(dataset, protocol)
     _check_declared(predictions)
+    predictions, set_aside = _without_quarantined(predictions, dataset)
     rows = _join(predictions, dataset)
     predicted = np.full((len(dataset), protocol.points, protocol.dims), np.nan)
     predicted[rows] = image_points(predictions, dataset, rows, protocol)
@@ -71,7 +74,10 @@ def score(predictions: Predictions, dataset: Dataset, protocol: Protocol | str |
     samples = Samples(ids, errors, lengths, reference.yaw_deg, bins, missing)
     summary = samples.summarize(protocol)
     _check_something_left(summary, predictions, protocol)
-    findings = tuple(_findings(predictions, dataset, protocol, samples, summary, predicted))
+    findings = (
+        *set_aside,
+        *_findings(predictions, dataset, protocol, samples, summary, predicted),
+    )
     return Result(
         protocol,
         summary,
@@ -153,6 +159,28 @@ def _check_something_left(summary: Summary, predictions: Predictions, protocol: 
             f"prediction; {summary.n_left_out} in no bin or not in the subset",
             remedy=f"Give predictions for samples that {protocol.id} counts.",
         )
+
+
+def _without_quarantined(
+    predictions: Predictions, dataset: Dataset
+) -> tuple[Predictions, tuple[Finding, ...]]:
+    """Set aside predictions for samples that this build of the dataset could not read.
+
+    A method predicts the whole set; that one raw file of ours was damaged is not its fault.
+    """
+    report = json.loads(dataset.attributes.get("report", "{}"))
+    bad = {f["where"] for f in report.get("findings", ()) if f["level"] == "error"}
+    kept = np.array([str(name) not in bad for name in predictions.sample_ids], bool)
+    if kept.all():
+        return predictions, ()
+    arrays = {name: values[kept] for name, values in predictions.arrays.items()}
+    names = predictions.sample_ids[~kept]
+    message = (
+        f"{len(names)} predictions are for samples that this dataset quarantined: "
+        + first_few(list(names))
+    )
+    finding = Finding("warning", "quarantined-samples", dataset.path.name, message)
+    return replace(predictions, sample_ids=predictions.sample_ids[kept], arrays=arrays), (finding,)
 
 
 def _join(predictions: Predictions, dataset: Dataset) -> NDArray[np.intp]:

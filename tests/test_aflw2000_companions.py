@@ -93,3 +93,20 @@ def test_a_subset_takes_its_rows(raw):
             path.unlink()
     dataset = open_dataset(make(raw).path)
     np.testing.assert_allclose(dataset.read("yaw_deg/aflw"), whole[1::2])
+
+
+def test_predictions_for_a_quarantined_sample_are_set_aside(raw, datasets, tmp_path):
+    """A damaged file of ours does not make a whole prediction file unusable; the note says so."""
+    from prn_bench.evaluate import score
+    from prn_bench.predictions import open_predictions, write_predictions
+
+    whole = open_dataset(datasets["aflw2000-3d"])
+    path = tmp_path / "p.h5"
+    points = whole.read("landmarks")
+    write_predictions(path, whole.sample_ids, frame="image", landmarks=points, method={"name": "m"})
+    victim = raw / "AFLW2000" / f"{whole.sample_ids[3]}.mat"
+    victim.write_bytes(victim.read_bytes()[:300])
+    result = score(open_predictions(path), open_dataset(make(raw).path), "aflw2000/68/2d@all")
+    assert result.summary.n == 11
+    (note,) = [f for f in result.findings if f.code == "quarantined-samples"]
+    assert str(whole.sample_ids[3]) in note.message
