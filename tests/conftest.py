@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,32 @@ def datasets(world: Path) -> dict[str, Path]:
         files[name] = world / f"{name}.h5"
         build(recipe, world / f"raw-{name}", files[name], face_model=world / "face-model.h5")
     return files
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run ``prn-bench`` in 80 columns; gives exit code, standard output, standard error."""
+    from prn_bench.cli import main
+
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["prn-bench", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def dataset(datasets: dict[str, Path]) -> Any:
+    """The synthetic AFLW2000-3D."""
+    return importlib.import_module("prn_bench.dataset").open_dataset(datasets["aflw2000-3d"])
+
+
+@pytest.fixture
+def faces(dataset: Any) -> Any:
+    """Good predictions: the reference, a pixel to the right."""
+    return dataset.read("landmarks").astype(float) + (1.0, 0.0, 0.0)

@@ -7,32 +7,10 @@ import numpy as np
 import pytest
 
 from prn_bench.checks import check_file
-from prn_bench.dataset import open_dataset
 from prn_bench.geometry import apply_affine, crop_affine
 from prn_bench.predictions import write_predictions
 from prn_bench.readers import read_npz
-
-
-def codes(path, level=None, dataset=None):
-    """Codes of the findings, sorted."""
-    findings = check_file(path, dataset=dataset)
-    return sorted(f.code for f in findings if level in (None, f.level))
-
-
-@pytest.fixture(scope="module")
-def dataset(datasets):
-    return open_dataset(datasets["aflw2000-3d"])
-
-
-@pytest.fixture
-def faces(dataset):
-    """Good predictions: the reference, a pixel to the right."""
-    return dataset.read("landmarks").astype(np.float64) + np.array([1.0, 0, 0])
-
-
-def predict(folder, ids, points, *, frame="image", **options):
-    write_predictions(folder / "p.npz", ids, frame=frame, landmarks=points, method="M", **options)
-    return folder / "p.npz"
+from tests.checking import codes, predict
 
 
 def test_all_faults_of_predictions_at_once(tmp_path):

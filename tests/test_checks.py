@@ -5,38 +5,15 @@ import json
 import pickle
 
 import h5py
-import numpy as np
 import pytest
 
 from prn_bench import protocol as protocols
 from prn_bench.checks import check_file
-from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
-from prn_bench.predictions import open_predictions, write_predictions
+from prn_bench.predictions import open_predictions
 from prn_bench.results import save
-
-
-def codes(path, level=None, dataset=None):
-    """Codes of the findings, sorted."""
-    findings = check_file(path, dataset=dataset)
-    return sorted(f.code for f in findings if level in (None, f.level))
-
-
-@pytest.fixture(scope="module")
-def dataset(datasets):
-    return open_dataset(datasets["aflw2000-3d"])
-
-
-@pytest.fixture
-def faces(dataset):
-    """Good predictions: the reference, a pixel to the right."""
-    return dataset.read("landmarks").astype(np.float64) + np.array([1.0, 0, 0])
-
-
-def predict(folder, ids, points, *, frame="image", **options):
-    write_predictions(folder / "p.npz", ids, frame=frame, landmarks=points, method="M", **options)
-    return folder / "p.npz"
+from tests.checking import codes, predict
 
 
 def test_good_files_have_notes_only(datasets, dataset, faces, world, tmp_path):

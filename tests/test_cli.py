@@ -7,23 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from prn_bench.cli import main
 from prn_bench.dataset import open_dataset
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run ``prn-bench``; gives exit code, standard output, standard error."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["prn-bench", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture
