@@ -24,7 +24,7 @@ UV_SIZE_PX = 256
 MAP_SCALE_PX = 10 / 1024
 MAP_OFFSET_PX = -192.0
 BATCH_FACES = 64  # measured best of 16 to 64: long rows, and still near the cache
-TRANSPOSE_BLOCK = 2048  # pixels
+BLOCK_PIXELS = 1024
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,23 @@ class UVOperator:
         (b, 3, n, n) float32
             In the frame of the vertices.
         """
-        n_faces, n_pixels = vertices.shape[2], self.size_px**2
+        n_faces = vertices.shape[2]
         maps = np.empty((n_faces, 3, *self.covered.shape), np.float32) if out is None else out
-        flat = maps.reshape(n_faces, 3, n_pixels)
-        for axis in range(3):
-            for start in range(0, n_faces, BATCH_FACES):
-                faces = slice(start, start + BATCH_FACES)
+        flat = maps.reshape(n_faces, 3, -1)
+        for start in range(0, n_faces, BATCH_FACES):
+            faces = slice(start, start + BATCH_FACES)
+            for axis in range(3):
                 part = np.ascontiguousarray(vertices[axis, :, faces], np.float32)
-                pixels = self.to_map @ part
-                for block in range(
-                    0, n_pixels, TRANSPOSE_BLOCK
-                ):  # a whole transpose misses the cache
-                    rows = slice(block, block + TRANSPOSE_BLOCK)
-                    flat[faces, axis, rows] = pixels[rows].T
+                for pixels, rows in self._blocks:
+                    flat[faces, axis, pixels] = (rows @ part).T
         return maps
+
+    @cached_property
+    def _blocks(self) -> list[tuple[slice, csr_array]]:
+        """The map in blocks of pixels, whose products are still in the cache when they are turned."""
+        starts = range(0, self.size_px**2, BLOCK_PIXELS)
+        blocks = [slice(start, start + BLOCK_PIXELS) for start in starts]
+        return [(block, self.to_map[block]) for block in blocks]
 
     def vertices_from_maps(self, maps: NDArray[np.floating]) -> NDArray[np.float32]:
         """(b, 3, n, n) maps to (b, v, 3) vertices, bilinear, in the frame of the maps."""
