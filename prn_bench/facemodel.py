@@ -40,8 +40,18 @@ class LandmarkBasis:
         """(b, 68, 3) landmarks of (b, k) coefficients in the model frame.
 
         Summed component by component: plain products and sums give the same bits on every machine,
-        a matrix product does not, and these points enter fingerprints.
+        a matrix product does not, and these points enter fingerprints. Equal coefficients, as of the
+        views of one person, are summed once.
         """
+        together = np.concatenate([identity, expression], 1)
+        place: dict[bytes, int] = {}
+        which = [place.setdefault(row.tobytes(), len(place)) for row in together]
+        first = [which.index(number) for number in range(len(place))]
+        return self._sums(identity[first], expression[first])[which]
+
+    def _sums(
+        self, identity: NDArray[np.floating], expression: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
         shapes = np.repeat(self.mean[None], len(identity), 0)
         for basis, values in ((self.identity, identity), (self.expression, expression)):
             for k in range(min(basis.shape[2], values.shape[1])):

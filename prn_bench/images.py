@@ -71,15 +71,17 @@ def cut_crop(picture: Image, crop: NDArray[np.float64], size_px: int) -> Image:
     size = np.array([picture.width, picture.height])
     first = np.ceil(np.maximum(-edge * scale, 0) - 1e-6).astype(int)
     last = np.floor(np.minimum((size - edge) * scale, size_px) + 1e-6).astype(int)
-    canvas = Image.new("RGB", (size_px, size_px))
     if (last <= first).any():
-        return canvas
+        return Image.new("RGB", (size_px, size_px))
     low, high = np.clip(edge + first / scale, 0, size), np.clip(edge + last / scale, 0, size)
     part = picture.resize(
         (int(last[0] - first[0]), int(last[1] - first[1])),
         Image.Resampling.BILINEAR,
         box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
     )
+    if part.size == (size_px, size_px):
+        return part
+    canvas = Image.new("RGB", (size_px, size_px))
     canvas.paste(part, (int(first[0]), int(first[1])))
     return canvas
 
