@@ -207,6 +207,11 @@ def compress_map(codes: NDArray[np.uint16]) -> bytes:
     return bytes(zlib_compress(planes.tobytes(), 1))
 
 
+def stored_bytes(file: h5py.File) -> dict[str, int]:
+    """Bytes that each array takes on the disk; rows of variable length (images) count as pointers."""
+    return {name: int(file[name].id.get_storage_size()) for name in array_names(file)}
+
+
 def array_names(file: h5py.File) -> list[str]:
     """Slash-separated names of all arrays in the file."""
     import h5py

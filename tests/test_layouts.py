@@ -114,3 +114,11 @@ def test_size_beyond_the_image(compact, datasets):
         return total / n
 
     assert stored(compact["300w-lp"]) < stored(datasets["300w-lp"]) / 50
+
+
+def test_info_states_the_sizes(compact, datasets):
+    """Its parts add up to the file; what the coefficient layout saves is the maps."""
+    for path in (compact["300w-lp"], datasets["300w-lp"]):
+        assert sum(open_dataset(path).sizes().values()) == path.stat().st_size
+    assert open_dataset(compact["300w-lp"]).sizes()["maps"] == 0
+    assert open_dataset(datasets["300w-lp"]).sizes()["maps"] > 12 * 50_000

@@ -13,6 +13,7 @@ from prn_bench.cli import tables
 from prn_bench.cli.data import Json, residual_lines, show_face_model
 
 if TYPE_CHECKING:
+    from prn_bench.dataset import Dataset
     from prn_bench.errors import BenchError
 
 EXIT_FINDING = 1
@@ -165,6 +166,7 @@ def _dataset_facts(path: Path) -> dict[str, Any]:
         f"{attributes['origin']} data)",
         "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB, "
         f"{path.stat().st_size / len(dataset) / 1e3:.1f} kB a sample",
+        "layout": f"{attributes['layout']}; {_size_words(dataset)}",
         "samples": f"{len(dataset):,}; audit: {audit['found']:,} found = {audit['read']:,} read + "
         f"{audit['warned']:,} warned + {audit['quarantined']:,} quarantined",
         **_audit_lines(audit["findings"]),
@@ -193,6 +195,12 @@ def _audit_lines(findings: list[dict[str, str]]) -> dict[str, str]:
         for (level, code), group in sorted(groups.items())
         if level != "note"
     }
+
+
+def _size_words(dataset: Dataset) -> str:
+    sizes, n = dataset.sizes(), len(dataset)
+    each = ", ".join(f"{sizes[key] / n / 1e3:.2f} kB {key}" for key in ("images", "maps", "rows"))
+    return f"a sample: {each}; shared by all: {sizes['shared'] / 1e6:.1f} MB"
 
 
 def _prediction_facts(path: Path) -> dict[str, Any]:
