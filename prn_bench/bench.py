@@ -2,7 +2,7 @@
 
 The plain way is what the scripts of the field do, one image at a time: ``scipy.io.loadmat``, decode,
 matrix-vector product, rasterise the UV map, warp by sampled points, ``numpy.save``. Its rasteriser is
-our NumPy one; compiled per-image rasterisers take about 10 ms a map, which docs/performance.md says.
+our NumPy one; compiled ones are some ten times faster; docs/performance.md has the figures beside one.
 """
 
 from __future__ import annotations

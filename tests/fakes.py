@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
+from prn_bench.evaluate import score
 
 
 @dataclass
@@ -97,3 +99,12 @@ def face_world(n: int = 40, seed: int = 0) -> tuple[FakeDataset, FakePredictions
     offsets = {"landmarks": (1.0, 1.0, 0.0), "annotation/reannotated": (1.0, 1.0)}
     predicted = image + rng.normal(0, 3, (n, 68, 3))
     return FakeDataset(arrays, offsets), FakePredictions(names(n), {"landmarks": predicted})
+
+
+def refusal(
+    predictions: FakePredictions, dataset: FakeDataset, name: str = "aflw2000/68/2d@3ddfa-fit"
+) -> BenchError:
+    """The error that a score raises."""
+    with pytest.raises(BenchError) as error:
+        score(predictions, dataset, name)
+    return error.value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,27 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
-from prn_bench.cli import main, tables
+from prn_bench.cli import tables
 from prn_bench.dataset import open_dataset
 from prn_bench.predictions import write_predictions
 
 Run = Callable[..., tuple[int, str, str]]
 FIT = "aflw2000/68/2d@3ddfa-fit"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run ``prn-bench``; gives exit code, standard output, standard error."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def call(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["prn-bench", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.metrics import nme_68
 from prn_bench.protocol import protocol, protocols
 from prn_bench.results import Result
 from tests.fakes import FakeDataset, FakePredictions, face_world
+from tests.fakes import refusal as code
 
 GOLDEN = Path(__file__).parent / "golden" / "scores.json"
 FIT, Z_MEAN = "aflw2000/68/2d@3ddfa-fit", "aflw2000/68/3d@z-mean"
@@ -24,13 +24,6 @@ FIT, Z_MEAN = "aflw2000/68/2d@3ddfa-fit", "aflw2000/68/3d@z-mean"
 def world() -> tuple[FakeDataset, FakePredictions]:
     """A dataset of 40 faces with every array, and noisy predictions."""
     return face_world()
-
-
-def code(predictions: FakePredictions, dataset: FakeDataset, name: str = FIT) -> BenchError:
-    """The error that a score raises."""
-    with pytest.raises(BenchError) as error:
-        score(predictions, dataset, name)
-    return error.value
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
