@@ -43,6 +43,8 @@ def attributes_of(
             "face_model": model.name,
             "face_model_id": model.model_id,
             "face_model_licence": model.licence,
+            "topology": model.topology,
+            "mesh_vertices": model.n_vertices,
             "basis_components": "{}+{}".format(*model.n_components),
         }
     return attributes
@@ -56,6 +58,8 @@ def shared_arrays(model: FaceModel | None, layout: str) -> dict[str, NDArray]:
     arrays: dict[str, NDArray | None] = {
         "uv/landmark_pixels": uv.landmark_pixels,
         "uv/covered": uv.operator.covered,
+        "uv/vertices": uv.operator.vertices,  # with the weights, meshes are read at the map's pixels
+        "uv/weights": uv.operator.weights.astype("float32"),
         "uv/face_mask": uv.face_mask,
         "uv/region_weights": uv.region_weights,
         "uv/triangles": uvmap.grid_triangles(

@@ -83,6 +83,20 @@ def uv_basis(model: FaceModel) -> dict[str, NDArray[np.float32]]:
     return {"uv_basis/mean": to_maps(model.mean.T[:, :, None])[0], **parts}
 
 
+def coefficient_rows(
+    identity: NDArray[np.floating], expression: NDArray[np.floating], n_components: int, split: int
+) -> NDArray[np.float32]:
+    """(b, k) coefficients of a basis whose first ``split`` components are identity.
+
+    Missing components count as zero, components beyond the basis are left out.
+    """
+    weights = np.zeros((len(identity), n_components), np.float32)
+    for start, stop, values in ((0, split, identity), (split, n_components, expression)):
+        given = values[:, : stop - start]
+        weights[:, start : start + given.shape[1]] = given
+    return weights
+
+
 def position_maps(
     read: Read, mean: NDArray[np.float32], basis: NDArray[np.float32], split: int
 ) -> NDArray[np.float32]:
@@ -102,11 +116,8 @@ def position_maps(
     -------
     (b, 3, n, n) float32, crop frame, px
     """
-    identity, expression = read("coefficients/identity"), read("coefficients/expression")
-    weights = np.zeros((len(identity), len(basis)), np.float32)
-    for start, stop, values in ((0, split, identity), (split, len(basis), expression)):
-        given = values[:, : stop - start]
-        weights[:, start : start + given.shape[1]] = given
+    given = read("coefficients/identity"), read("coefficients/expression")
+    weights = coefficient_rows(*given, len(basis), split)
     shapes = weights @ basis.reshape(len(basis), -1) + mean.reshape(-1)
     pose = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
     crop = geometry.crop_from_box(read("box"))

@@ -81,7 +81,7 @@ def align_depth(
         reference[..., 2] -= np.asarray(mesh_min, np.float64)[:, None]
         return predicted, reference
     for side in (predicted, reference):
-        side[..., 2] -= _depth_origin(side[..., 2], rule)
+        side[..., 2] -= depth_origin(side[..., 2], rule)
     return predicted, reference
 
 
@@ -173,7 +173,14 @@ def _pair(predicted: ArrayLike, reference: ArrayLike) -> tuple[Array, Array]:
     return predicted, reference
 
 
-def _depth_origin(z: Array, rule: ZRule) -> Array | float:
+def depth_origin(z: NDArray[np.floating], rule: ZRule) -> NDArray[np.floating] | float:
+    """What a z rule subtracts from (..., p) depths, as (..., 1); see :func:`align_depth`.
+
+    Raises
+    ------
+    ValueError
+        For a rule that is not about the points alone.
+    """
     if rule == "none":
         return 0.0
     if rule == "min":

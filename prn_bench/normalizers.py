@@ -27,7 +27,7 @@ class Normalizer:
     Attributes
     ----------
     name : str
-    source : "landmarks", "roi_box" or "nothing"
+    source : "landmarks", "roi_box", "annotated_box", "predicted" or "nothing"
         What it is measured on.
     dims : int
         Coordinates that it needs (2 or 3; 4 for a box).
@@ -36,7 +36,7 @@ class Normalizer:
     """
 
     name: str
-    source: Literal["landmarks", "roi_box", "nothing"]
+    source: Literal["landmarks", "roi_box", "annotated_box", "predicted", "nothing"]
     dims: int
     words: str
     length: Callable[[Array], Array]
@@ -50,7 +50,7 @@ class Normalizer:
             For a shape that lacks what the length needs.
         """
         shape = np.asarray(shape, np.float64)
-        n_axes = 2 if self.source == "roi_box" else 3
+        n_axes = 2 if self.source.endswith("_box") else 3
         if shape.ndim != n_axes or shape.shape[-1] < self.dims:
             raise ValueError(
                 f"{self.name} needs {n_axes} axes and {self.dims} coordinates, got {shape.shape}"
@@ -136,5 +136,9 @@ NORMALIZERS: tuple[Normalizer, ...] = (
     Normalizer("interocular-3d", "landmarks", 3, "3D outer eye corners 36, 45", _interocular_3d),
     Normalizer("interpupil", "landmarks", 2, "2D means of the two eyes", _interpupil),
     Normalizer("roi-side", "roi_box", 4, "sqrt(w h) of 3DDFA's stored crop box", _roi_side),
+    Normalizer("box-sqrt-wh", "annotated_box", 4, "sqrt(w h) of the annotated face box", _roi_side),
+    Normalizer(
+        "interocular-3d-predicted", "predicted", 3, "3D eye corners as predicted", _interocular_3d
+    ),
     Normalizer("none", "nothing", 2, "1 pixel", _one),
 )

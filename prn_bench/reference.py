@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 NAMES_SHOWN = 5
+#: What to add to image-frame points, (x, y, z): AFLW2000-3D's 1-based pixels as they are stored, and
+#: the frame of face3d's position maps (x as stored, y two pixels higher up than that).
+FRAME_OFFSETS = {"image": (0.0, 0.0, 0.0), "stored": (1.0, 1.0, 0.0), "face3d": (1.0, -1.0, 0.0)}
 MAP_BLOCK = 64  # position maps read at once: 50 MB
 INCOMPLETE = "reference-incomplete"
 LOOK = "Check the dataset with `prn-bench check`, or take another protocol."
@@ -87,18 +90,31 @@ def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
     _refuse(dataset, ~(scale > 0), "zero-normalizer", f"{protocol.normalizer} is not positive")
     mesh_min = None
     if protocol.z_rule == "min-mesh":
-        shift = _whole(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
-        mesh_min = -shift / crop_scale(_whole(dataset, "crop"))
-    # A sample of unknown yaw is in no bin, so it would leave a strict score unseen.
-    other = "Sort by another yaw (+yaw_source=...), or build the dataset again from whole files."
-    yaw = _whole(dataset, f"yaw_deg/{protocol.yaw_source}", remedy=other)
+        shift = read_whole(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
+        mesh_min = -shift / crop_scale(read_whole(dataset, "crop"))
+    yaw = read_yaw(dataset, protocol)
     return Reference(points[..., : protocol.dims], scale, yaw, mesh_min)
+
+
+def read_yaw(dataset: Dataset, protocol: Protocol) -> Array:
+    """(n,) float64 degrees as stored; zeros where the protocol sorts by none.
+
+    Raises
+    ------
+    BenchError
+        ``dataset-lacks``; ``reference-incomplete``, since a sample of unknown yaw is in no bin and
+        would leave a strict score unseen.
+    """
+    if protocol.yaw_source == "none":
+        return np.zeros(len(dataset))
+    other = "Sort by another yaw (+yaw_source=...), or build the dataset again from whole files."
+    return read_whole(dataset, f"yaw_deg/{protocol.yaw_source}", remedy=other)
 
 
 def _reference_points(dataset: Dataset, protocol: Protocol) -> Array:
     if protocol.reference == "uv-index":
         name = "position_map"
-        maps = _need(dataset, name).position_maps
+        maps = need(dataset, name).position_maps
         points = np.concatenate(
             [
                 _at_landmarks(dataset, maps(slice(start, start + MAP_BLOCK)))
@@ -109,17 +125,20 @@ def _reference_points(dataset: Dataset, protocol: Protocol) -> Array:
     else:
         original = protocol.annotation == "original"
         name = "landmarks" if original else f"annotation/{protocol.annotation}"
-        points = _read(dataset, name)
+        points = read_array(dataset, name)
     if protocol.reference_frame == "stored":
         points = points + dataset.stored_offset(name)[: points.shape[-1]]
+    elif protocol.reference_frame == "face3d":
+        points = points + FRAME_OFFSETS["face3d"][: points.shape[-1]]
     return points
 
 
 def _scale(dataset: Dataset, protocol: Protocol, points: Array) -> Array:
     rule = normalizer(protocol.normalizer)
-    if rule.source == "roi_box":
-        return rule.measure(_read(dataset, "roi_box"))
-    shape = points if protocol.normalizer_shape == "reference" else _read(dataset, "landmarks")
+    if rule.source.endswith("_box"):
+        name = "roi_box" if rule.source == "roi_box" else "boxes/annotated"
+        return rule.measure(read_array(dataset, name))
+    shape = points if protocol.normalizer_shape == "reference" else read_array(dataset, "landmarks")
     if shape.shape[-1] < rule.dims:
         raise BenchError(
             f"{rule.name} needs z, which the annotation {protocol.annotation} lacks",
@@ -152,7 +171,7 @@ def image_points(
     BenchError
         ``no-landmarks``, ``no-depth``, ``dataset-lacks``.
     """
-    points = _predicted_landmarks(predictions, dataset)
+    points = _given_landmarks(predictions, dataset)
     if points.shape[-1] < protocol.dims:
         raise BenchError(
             f"these predictions have no z, which {protocol.id} needs",
@@ -169,7 +188,17 @@ def image_points(
     return points[..., : protocol.dims]
 
 
-def _predicted_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
+def predicted_landmarks(
+    predictions: Predictions, dataset: Dataset, rows: NDArray[np.intp]
+) -> Array:
+    """(n, 68, 2|3) predicted landmarks in the image frame, as :func:`image_points`."""
+    points = _given_landmarks(predictions, dataset)
+    if predictions.frame == "crop":
+        points = _from_crop(dataset, points, rows, with_shift=True)
+    return points
+
+
+def _given_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
     if "landmarks" in predictions.arrays:
         return np.asarray(predictions.arrays["landmarks"], np.float64)
     if "position_map" not in predictions.arrays:
@@ -190,7 +219,7 @@ def _predicted_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
 
 def _at_landmarks(dataset: Dataset, maps: NDArray) -> Array:
     """(n, 68, 3) values of (n, 3, 256, 256) maps at the layout's landmark pixels."""
-    row, column = _need(dataset, "uv/landmark_pixels").read("uv/landmark_pixels").T
+    row, column = need(dataset, "uv/landmark_pixels").read("uv/landmark_pixels").T
     values = np.asarray(maps)[:, :, row, column].swapaxes(1, 2)
     return np.asarray(decode_maps(values) if values.dtype == np.uint16 else values, np.float64)
 
@@ -201,8 +230,8 @@ def _from_crop(
     """Crop frame to image frame: x, y by the inverse crop, z = (crop z - z_shift) / scale."""
     rows = np.arange(len(dataset)) if rows is None else rows
     known = with_shift and "z_shift" in dataset.names
-    shift = _whole(dataset, "z_shift")[rows] if known else 0.0
-    affine = invert_affine(crop_affine(_whole(dataset, "crop")[rows], shift))
+    shift = read_whole(dataset, "z_shift")[rows] if known else 0.0
+    affine = invert_affine(crop_affine(read_whole(dataset, "crop")[rows], shift))
     depth = points[..., 2:] if points.shape[-1] == 3 else np.zeros((*points.shape[:2], 1))
     moved = apply_affine(affine, np.concatenate([points[..., :2], depth], -1))
     return moved[..., : points.shape[-1]]
@@ -214,19 +243,20 @@ def name_some(names: NDArray) -> str:
     return f"{len(names)} ({', '.join(map(str, names[:NAMES_SHOWN]))}{more})"
 
 
-def _read(dataset: Dataset, name: str) -> Array:
-    return np.asarray(_need(dataset, name).read(name), np.float64)
+def read_array(dataset: Dataset, name: str) -> Array:
+    """A whole array in float64; BenchError ``dataset-lacks``."""
+    return np.asarray(need(dataset, name).read(name), np.float64)
 
 
-def _whole(dataset: Dataset, name: str, *, remedy: str = LOOK) -> Array:
-    """An array that must be known for every sample."""
-    values = _read(dataset, name)
+def read_whole(dataset: Dataset, name: str, *, remedy: str = LOOK) -> Array:
+    """An array that must be known for every sample; BenchError ``reference-incomplete``."""
+    values = read_array(dataset, name)
     unknown = np.asarray(~np.isfinite(values).reshape(len(values), -1).all(1))
     _refuse(dataset, unknown, INCOMPLETE, f"{name} is unknown", remedy=remedy)
     return values
 
 
-def _need(dataset: Dataset, name: str) -> Dataset:
+def need(dataset: Dataset, name: str) -> Dataset:
     """The dataset, or an error that says what it has in place of an array that it lacks."""
     if name in dataset.names:
         return dataset

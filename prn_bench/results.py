@@ -12,61 +12,20 @@ import gzip
 import hashlib
 import io
 import json
-import math
 import re
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from prn_bench import store
 from prn_bench.errors import BenchError, Finding
 from prn_bench.protocol import Protocol
-from prn_bench.subsets import bin_labels
-from prn_bench.summary import Summary, same_figures, summarize
+from prn_bench.result_samples import Samples, csv_bytes, read_csv
+from prn_bench.summary import Summary, same_figures
 
 FORMAT, FORMAT_VERSION = "prn-bench/result", 1
-COLUMNS = ("sample_id", "error", "normalizer_px", "yaw_deg", "bin", "missing")
 MAX_BYTES = 1 << 28  # unpacked samples; real ones take 200 kB
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Per-sample values, in the order of the ids.
-
-    Attributes
-    ----------
-    ids : (n,) str
-    errors : (n,) float64
-        In the unit of the protocol; NaN where missing, or the penalty.
-    normalizer_px, yaw_deg : (n,) float64
-    bins : (n,) int
-        -1 for a sample that does not count.
-    missing : (n,) bool
-    """
-
-    ids: NDArray
-    errors: NDArray[np.float64]
-    normalizer_px: NDArray[np.float64]
-    yaw_deg: NDArray[np.float64]
-    bins: NDArray[np.intp]
-    missing: NDArray[np.bool_]
-
-    def summarize(self, protocol: Protocol) -> Summary:
-        """The figures of these samples under a protocol."""
-        return summarize(
-            self.errors,
-            self.bins,
-            self.missing,
-            labels=bin_labels(protocol.bin_edges, protocol.closed),
-            aggregate=protocol.aggregate,
-            draws=protocol.draws if protocol.subset == "balanced" else 0,
-            seed=protocol.seed,
-            percent=protocol.unit == "percent",
-        )
 
 
 @dataclass(frozen=True)
@@ -89,6 +48,10 @@ class Result:
     findings : tuple of Finding
         What a reader of the figures should know.
     tool_version : str
+    coverage : float
+        Share of the protocol's points that the predictions have.
+    inputs : dict
+        Further inputs of the score by kind: face model, index map, landmark map, list of samples.
     """
 
     protocol: Protocol
@@ -100,6 +63,8 @@ class Result:
     predictions_sha256: str | None
     findings: tuple[Finding, ...] = ()
     tool_version: str = ""
+    coverage: float = 1.0
+    inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -117,10 +82,13 @@ class Result:
             "protocol": self.protocol.as_dict(),
             "protocol_hash": self.protocol.hash,
             "summary": self.summary.as_dict(),
+            "columns": self.samples.columns(),
+            "coverage": self.coverage,
+            "inputs": self.inputs,
             "dataset": self.dataset,
             "reference_digest": self.reference_digest,
             "predictions_sha256": self.predictions_sha256,
-            "samples_sha256": hashlib.sha256(_csv_bytes(self.samples)).hexdigest(),
+            "samples_sha256": hashlib.sha256(csv_bytes(self.samples)).hexdigest(),
             "findings": [asdict(finding) for finding in self.findings],
         }
 
@@ -146,7 +114,7 @@ def save(result: Result, folder: str | Path, *, replace: bool = False) -> tuple[
     if summary.exists():
         _refuse_other(result, summary, replace=replace)
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for path, content in ((samples, _gzip(_csv_bytes(result.samples))), (summary, text.encode())):
+    for path, content in ((samples, _gzip(csv_bytes(result.samples))), (summary, text.encode())):
         with store.atomic_path(path) as part:
             part.write_bytes(content)
     return summary, samples
@@ -177,7 +145,7 @@ def load_result(path: str | Path) -> Result:
     try:
         protocol = Protocol.from_dict(table["protocol"], where=path)
         content = _gunzip(path.with_suffix(".csv.gz"))
-        samples = _samples(content)
+        samples = read_csv(content)
         result = Result(
             protocol,
             samples.summarize(protocol),
@@ -188,8 +156,11 @@ def load_result(path: str | Path) -> Result:
             table["predictions_sha256"],
             tuple(Finding(**finding) for finding in table["findings"]),
             str(table["created_with"]).removeprefix("prn-bench "),
+            float(table["coverage"]),
+            {str(name): str(text) for name, text in table["inputs"].items()},
         )
         expected = {"protocol_hash": protocol.hash, "summary": result.summary.as_dict()}
+        expected["columns"] = samples.columns()
         expected["samples_sha256"] = hashlib.sha256(content).hexdigest()
         found = {name: table[name] for name in expected}
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error) as error:
@@ -252,27 +223,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         what = "this result was written by another version of prn-bench"
         raise BenchError(what, code="newer-format", where=path, remedy="Upgrade prn-bench.")
     return table
-
-
-def _csv_bytes(samples: Samples) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in zip(*(values.tolist() for values in vars(samples).values()), strict=True):
-        sample_id, error, length, yaw, group, missing = row
-        numbers = ["" if math.isnan(value) else repr(value) for value in (error, length, yaw)]
-        writer.writerow([sample_id, *numbers, group if group >= 0 else "", int(missing)])
-    return text.getvalue().encode()
-
-
-def _samples(content: bytes) -> Samples:
-    rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise ValueError(f"the columns are not {', '.join(COLUMNS)}")
-    ids, *numbers, bins, missing = [*zip(*rows[1:], strict=True)] or [()] * len(COLUMNS)
-    errors, lengths, yaws = (np.array([float(x or "nan") for x in column]) for column in numbers)
-    groups = np.array([int(text or -1) for text in bins], np.intp)
-    return Samples(np.array(ids, object), errors, lengths, yaws, groups, np.array(missing) == "1")
 
 
 def _gzip(content: bytes) -> bytes:

@@ -77,6 +77,16 @@ def yaw_bins(
     return bins
 
 
+def nearest_bins(yaw_deg: ArrayLike, centres: Sequence[float]) -> NDArray[np.intp]:
+    """(n,) intp: the centre nearest to each signed yaw, the lower of two at one distance; NaN gets -1.
+
+    VRN's ``ablation_pose.m`` sorts its renderings so, by -80, -40, 0, 40, 80 degrees.
+    """
+    yaw = np.asarray(yaw_deg, np.float64)
+    distance = np.abs(yaw[:, None] - np.array(centres, np.float64))
+    return np.where(np.isnan(yaw), NO_BIN, distance.argmin(1))
+
+
 def bin_labels(edges: Sequence[float], closed: Closed = "right") -> tuple[str, ...]:
     """Interval notation of each bin, such as ``[0, 30]``, ``(30, 60]``, ``(60, inf)``."""
     labels = []

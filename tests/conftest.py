@@ -11,6 +11,14 @@ from typing import Any
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_results(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """No test reads or fills the user's own cache of results."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PRN_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of research-only data, or a visible skip where it is not."""

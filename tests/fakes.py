@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
+from prn_bench.protocol import Protocol, protocols
 
 
 @dataclass
@@ -108,3 +109,8 @@ def refusal(
     with pytest.raises(BenchError) as error:
         score(predictions, dataset, name)
     return error.value
+
+
+def sparse_protocols() -> list[Protocol]:
+    """The published protocols about the 68 landmarks, which the world in memory can answer."""
+    return [p for p in protocols() if p.point_set == "landmarks"]

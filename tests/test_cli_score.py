@@ -118,7 +118,7 @@ def test_equal_reasons_are_one_line(run: Run, mine: Path, dataset: Path, tmp_pat
     less = without(dataset, "yaw_deg/aflw", tmp_path)
     _, out, _ = run("score", mine, less, "-p", "aflw2000/68/2d@*")
     assert out.count("not scored") == 1
-    names = "aflw2000/68/2d@3ddfa-aflw, aflw2000/68/2d@balanced696: this dataset"
+    names = "aflw2000/68/2d@3ddfa-aflw, balanced696: this dataset"
     assert f"not scored: {names}" in flat(out)
 
 

@@ -24,11 +24,13 @@ PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
 
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
-    "numbers": "geometry landmarks metrics normalizers raster render subsets summary uvmap",
-    "files": "annotation bfm croissant dataset derive facemodel facemodel_file ict images"
-    " landmark_map matfile mesh objfile outfile predictions predictions_csv"
-    " predictions_structure protocol rawsource rawzip readers reference results schema sniff"
-    " store store_guard wrlfile",
+    "numbers": "geometry intervals landmarks metrics normalizers pose ranking raster regions render"
+    " resampling subsets summary uvmap",
+    "files": "annotation bfm croissant dataset dense_points derive face_layout facemodel facemodel_file"
+    " ict images landmark_map linear_face matfile mesh mesh_reader objfile outfile predictions predictions_csv"
+    " predictions_arrays predictions_npz predictions_rows predictions_structure predictions_writer"
+    " predicted_clouds protocol protocol_fields rawsource rawzip readers reference result_samples"
+    " result_cache results scans schema score_inputs sniff store store_guard topology wrlfile",
     "specialists": "gallery plots report surface",
     "engine": "audit batch bench build checks columns dataset_content dataset_writer demo evaluate recipes"
     " runner spool survey synthetic",

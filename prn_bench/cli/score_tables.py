@@ -34,6 +34,10 @@ CHOICES = (
     "missing",
     "penalty",
 )
+OF_LANDMARKS = ("annotation", "reference")
+OF_POINTS = ("dims", "reference_frame", "z_rule", "normalizer", "normalizer_shape")
+OF_ICP = ("icp_search", "icp_start", "icp_criterion", "icp_tolerance", "icp_iterations")
+FIGURES = {"percent": "error in %", "px": "mean distance in px", "deg": "error in degrees"}
 ONLY_WITH = {
     "draws": {"balanced"},
     "seed": {"balanced", "balanced-sdrn"},
@@ -65,7 +69,8 @@ def _print_family(
     rows = [_row(result) for result in results]
     short = [label.replace(" ", "").replace("inf", "..") for label in labels]
     columns = ["variant", *short, "bins", "images", "median", "n"]
-    figures = "NME in %" if unit == "percent" else "mean distance in px"
+    nme = unit == "percent" and first.protocol.task == "nme"
+    figures = "NME in %" if nme else FIGURES[unit]
     title = f"{first.method.get('name', 'predictions')} on {first.dataset.get('title', 'dataset')}"
     tables.print_table(
         f"{title}: {family}, {figures}",
@@ -116,12 +121,30 @@ def _print_choices(results: Sequence[Result]) -> None:
 
 
 def _choices(protocol: Protocol) -> dict[str, object]:
-    values = protocol.as_dict()
+    values, neutral = protocol.as_dict(), _neutral_values(protocol)
     chosen = {name: values[name] for name in CHOICES if name in values}
+    for name in () if protocol.point_set == "landmarks" else OF_LANDMARKS:
+        chosen.pop(name)
+    for name in OF_POINTS if protocol.task == "pose" else ():
+        chosen.pop(name, None)
+    chosen |= {name: values[name] for name, value in neutral.items() if values[name] != value}
+    if protocol.uses_icp:
+        chosen |= {name: values[name] or "until converged" for name in OF_ICP}
     for name, needed in ONLY_WITH.items():
         if not {protocol.subset, protocol.missing} & needed:
             chosen.pop(name, None)
     return chosen
+
+
+def _neutral_values(protocol: Protocol) -> dict[str, object]:
+    """Fields that only some protocols need, with the value that means nothing."""
+    from dataclasses import MISSING, fields
+
+    return {
+        field.name: "" if field.default == () else field.default
+        for field in fields(protocol)
+        if field.default is not MISSING
+    }
 
 
 def _text(choices: dict[str, object]) -> str:

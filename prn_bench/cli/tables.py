@@ -110,6 +110,15 @@ def print_findings(findings: Sequence[Finding], *, examples: int = 3) -> None:
             out.print(escape(f"  -> {group[0].remedy}"), style=style)
 
 
+def wrapped(text: str) -> str:
+    """A sentence in lines that fit the terminal; words stay whole, so that commands can be copied."""
+    from textwrap import fill
+
+    return fill(
+        text, console().width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _rank(level: str) -> int:
     return list(LEVEL_STYLE).index(level)
 

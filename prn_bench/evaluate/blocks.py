@@ -1,0 +1,185 @@
+"""Dense scores in blocks of samples: memory does not grow with their number, and blocks run anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench.dense_points import DensePoints
+from prn_bench.evaluate.case import Values
+from prn_bench.metrics import depth_origin
+from prn_bench.normalizers import normalizer
+from prn_bench.protocol_fields import Protocol
+from prn_bench.reference import FRAME_OFFSETS
+from prn_bench.score_inputs import ScoreInputs
+
+if TYPE_CHECKING:
+    from prn_bench.dataset import Dataset
+    from prn_bench.predictions import Predictions
+
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some samples of a case.
+
+    Attributes
+    ----------
+    rows, own_rows : (b,) int
+        Of the dataset and of ``predictions``.
+    predictions : Predictions
+        Lazy, or only these rows.
+    """
+
+    rows: NDArray[np.intp]
+    own_rows: NDArray[np.intp]
+    predictions: Predictions
+
+
+@dataclass(frozen=True)
+class BlockScore:
+    """Values of a block: missing rows, partly missing rows, errors in px, normaliser, columns."""
+
+    rows: NDArray[np.intp]
+    missing: NDArray[np.bool_]
+    partly: NDArray[np.bool_]
+    mean_px: Values
+    scale_px: Values
+    first: bytes  # digest of each prediction's first and last points: constant output shows
+    extra: Mapping[str, Values] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DenseWork:
+    """What is done to every block; small, so that it travels to workers.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    protocol : Protocol
+    inputs : ScoreInputs
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    inputs: ScoreInputs
+
+    def __call__(self, block: Block) -> BlockScore:
+        """Score one block."""
+        points, keep = dense_points(self), self.keep(block.predictions)
+        predicted = points.predicted(block.predictions, block.rows, block.own_rows)[:, :, keep]
+        finite = np.isfinite(predicted)
+        missing = np.asarray(~finite.any((1, 2)))
+        partly = np.asarray(~missing & ~finite.all((1, 2)))
+        good = ~missing & ~partly
+        mean_px, scale_px = np.full((2, len(block.rows)), np.nan)
+        extra: Mapping[str, Values] = {}
+        if good.any():
+            rows = block.rows[good]
+            reference = self._reference(points, rows)[:, :, keep]
+            scale_px[good] = self._scale(rows, reference)
+            mean_px[good], found = self._errors(predicted[good], reference, rows)
+            extra = {name: _spread(values, good) for name, values in found.items()}
+        first = hashlib.sha256(predicted[0].tobytes()).digest() if len(predicted) else b""
+        alike = bool((predicted == predicted[:1]).all())
+        return BlockScore(
+            block.rows, missing, partly, mean_px, scale_px, first if alike else b"", extra
+        )
+
+    def keep(self, predictions: Predictions) -> NDArray[np.bool_]:
+        """(p,) bool: points that the predictions have, and that all compared methods have."""
+        covered = dense_points(self).covered(predictions)
+        return covered if self.inputs.common is None else covered & self.inputs.common
+
+    def _reference(self, points: DensePoints, rows: NDArray[np.intp]) -> Points:
+        offset = np.array(FRAME_OFFSETS[self.protocol.reference_frame], np.float32)
+        return points.reference(rows) + offset[:, None]
+
+    def _scale(self, rows: NDArray[np.intp], reference: Points) -> Values:
+        rule = normalizer(self.protocol.normalizer)
+        if rule.source == "landmarks" and self.protocol.normalizer_shape == "landmarks":
+            return rule.measure(self.dataset.read("landmarks", rows))
+        if rule.source == "roi_box":
+            return rule.measure(self.dataset.read("roi_box", rows))
+        return rule.measure(reference.transpose(0, 2, 1))
+
+    def _errors(
+        self, predicted: Points, reference: Points, rows: NDArray[np.intp]
+    ) -> tuple[Values, Mapping[str, Values]]:
+        protocol = self.protocol
+        if protocol.dims == 3:
+            for side in (predicted, reference):
+                side[:, 2] -= depth_origin(side[:, 2], protocol.z_rule)
+        if protocol.task == "nme":
+            return mean_distance(predicted, reference, protocol.dims), {}
+        from prn_bench.evaluate.aligned import aligned_errors
+
+        triangles = dense_points(self).triangles() if protocol.target == "surface" else None
+        return aligned_errors(predicted, reference, protocol, triangles=triangles)
+
+
+def mean_distance(predicted: Points, reference: Points, dims: int) -> Values:
+    """(b,) float64 mean distance of planar (b, 3, p) points in their order, in x, y or x, y, z."""
+    squares = (predicted[:, :dims] - reference[:, :dims]) ** 2
+    return np.asarray(np.sqrt(squares.sum(1)).mean(-1, dtype=np.float64))
+
+
+def _spread(values: Values, good: NDArray[np.bool_]) -> Values:
+    whole = np.full(len(good), np.nan)
+    whole[good] = values
+    return whole
+
+
+@dataclass(frozen=True)
+class _Key:
+    """Which points a work is about: equal for the copies of it that reach one process."""
+
+    path: str
+    changed_ns: int
+    face_model: str
+    on_map: bool
+    region: str
+    stride: int
+    work: DenseWork = field(compare=False)
+
+
+def dense_points(work: DenseWork) -> DensePoints:
+    """The points of a work; its basis is large, so one process keeps it between blocks."""
+    path, protocol = work.dataset.path, work.protocol
+    changed = path.stat().st_mtime_ns if path.exists() else 0
+    on_map = protocol.point_set == "map"
+    model = str(work.inputs.face_model)
+    key = _Key(str(path), changed, model, on_map, protocol.region, protocol.stride, work)
+    return _dense_points(key)
+
+
+@lru_cache(maxsize=2)
+def _dense_points(key: _Key) -> DensePoints:
+    work = key.work
+    return DensePoints(
+        work.dataset, work.inputs, on_map=key.on_map, region=key.region, stride=key.stride
+    )
+
+
+def make_blocks(
+    predictions: Predictions, rows: NDArray[np.intp], own_rows: NDArray[np.intp], size: int
+) -> list[Block]:
+    """Blocks of ``size`` samples; arrays in memory are cut to the block, lazy ones are not read."""
+    blocks = []
+    for start in range(0, len(rows), size):
+        chosen, own = rows[start : start + size], own_rows[start : start + size]
+        arrays = {
+            name: values for name, values in predictions.arrays.items() if name != "landmarks"
+        }
+        if all(isinstance(values, np.ndarray) for values in arrays.values()):
+            arrays = {name: values[own] for name, values in arrays.items()}
+            own = np.arange(len(own))
+        blocks.append(Block(chosen, own, replace(predictions, arrays=arrays)))
+    return blocks

@@ -1,0 +1,52 @@
+"""What a reader of a result's figures should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from prn_bench.errors import Finding
+from prn_bench.evaluate.case import Case, Scored
+from prn_bench.results import Samples
+from prn_bench.subsets import PROFILE_DEG
+from prn_bench.summary import Summary
+
+
+def findings_of(
+    case: Case, scored: Scored, samples: Samples, summary: Summary
+) -> Iterator[Finding]:
+    """Findings of joining, counting, scoring and binning, in that order."""
+    yield from case.findings
+    yield from _count_findings(case, samples)
+    yield from scored.findings
+    yield from _bin_findings(case, samples, summary)
+
+
+def _count_findings(case: Case, samples: Samples) -> Iterator[Finding]:
+    protocol, dataset = case.protocol, case.dataset
+    missing, n_expected = samples.missing & case.wanted, protocol.expected_samples
+    n, n_missing = int(case.wanted.sum()), int(missing.sum())
+    if n_expected not in (0, n):
+        words = f"{n} of {n_expected} samples: these figures are not those of the whole benchmark"
+        yield Finding("warning", "partial-dataset", dataset.path.name, words)
+    if n_missing:
+        fate = "left out of the means" if protocol.missing == "drop" else "counted at the penalty"
+        words = f"{n_missing} of {n} samples have no prediction and are {fate}"
+        yield Finding("warning", "missing-predictions", case.where, words)
+
+
+def _bin_findings(case: Case, samples: Samples, summary: Summary) -> Iterator[Finding]:
+    protocol = case.protocol
+    where = case.dataset.path.name  # not the whole path: results must not depend on the machine
+    n_beyond = int((np.abs(samples.yaw_deg) > PROFILE_DEG).sum())
+    if n_beyond and not protocol.bin_centres:
+        words = f"{n_beyond} samples have a yaw beyond 90 degrees; over_90 = {protocol.over_90}"
+        yield Finding("note", "yaw-beyond-90", where, words)
+    if summary.n_left_out:
+        words = f"{summary.n_left_out} samples are in no bin or not in the subset"
+        yield Finding("note", "left-out", where, words)
+    empty = [part.label for part in summary.bins if np.isnan(part.mean)]
+    if empty:
+        words = f"no error in {', '.join(empty)}, so there is no mean of bins"
+        yield Finding("warning", "empty-bin", where, words)

@@ -1,0 +1,64 @@
+"""The error of one predicted mesh against one scan, by the rules of VRN, PRNet or SADRNet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench.alignment import Similarity, fit_similarities
+from prn_bench.evaluate.aligned import FAILED, cloud_error, icp_rule
+from prn_bench.icp import IcpFit, icp
+from prn_bench.protocol_fields import Protocol
+from prn_bench.scans import Cloud
+
+Values = NDArray[np.float64]
+
+
+def scan_error(
+    predicted: Values,
+    reference: Values,
+    cloud: Cloud,
+    landmarks: Values | None,
+    protocol: Protocol,
+) -> Mapping[str, float]:
+    """Mean distance in px, and what the alignment found.
+
+    Parameters
+    ----------
+    predicted, reference : (n, 3), (m, 3) float64
+        Image frame, after the z rule.
+    cloud : Cloud
+        The scan, for its landmarks and triangles.
+    landmarks : (68, 3) float64 or None
+        Predicted, for a start by landmarks.
+    protocol : Protocol
+    """
+    if protocol.alignment == "none":
+        motion = Similarity.identity()
+        return {"mean_px": cloud_error(predicted, reference, motion, protocol, cloud.triangles)}
+    start = _start(landmarks, cloud, protocol)
+    fit = icp(predicted, reference, icp_rule(protocol), start=start)
+    mean = cloud_error(predicted, reference, fit.motion, protocol, cloud.triangles)
+    return {"mean_px": mean, **_about(fit)}
+
+
+def _start(landmarks: Values | None, cloud: Cloud, protocol: Protocol) -> Similarity | None:
+    if not protocol.icp_start.startswith("landmarks") or landmarks is None:
+        return None
+    with_scale = protocol.icp_start == "landmarks-scale"
+    parts = fit_similarities(landmarks[None], cloud.landmarks[None], with_scale=with_scale)
+    scale, rotation, translation = (part[0] for part in parts)
+    return Similarity(float(scale), rotation, translation)
+
+
+def _about(fit: IcpFit) -> Mapping[str, float]:
+    cosine = np.clip((np.trace(fit.motion.rotation) - 1) / 2, -1, 1)
+    return {
+        "scale": fit.motion.scale,
+        "rotation_deg": float(np.degrees(np.arccos(cosine))),
+        "iterations": float(fit.iterations),
+        "converged": float(fit.converged),
+        "failed": float(fit.status in FAILED),
+    }

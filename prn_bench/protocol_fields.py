@@ -1,0 +1,283 @@
+"""The fields of a protocol: what each may be, and which of them contradict each other.
+
+A protocol is a flat table. Fields that only one kind of score needs have a neutral value; they enter
+the hash only when they have another one, so that a field added later changes no old hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from prn_bench.errors import BenchError
+from prn_bench.metrics import ZRule
+from prn_bench.normalizers import normalizer_names
+from prn_bench.regions import REGIONS
+from prn_bench.subsets import Closed, Over90
+from prn_bench.summary import Aggregate
+
+PROSE = ("title", "source", "notes")
+OWN = ("id", "version", *PROSE)  # never inherited: each file states them itself
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_ALLOWED: dict[str, Any] = {
+    "id": re.compile(r"[a-z0-9][a-z0-9/_.@-]*(\+[a-z0-9_]+=[a-z0-9,._-]+)*"),
+    "version": range(1, 10_000),
+    "dataset": _NAME,
+    "expected_samples": range(10**9),
+    "points": range(10**7),
+    "dims": range(1, 4),
+    "annotation": _NAME,
+    "normalizer": normalizer_names(),
+    "yaw_source": _NAME,
+    "draws": range(1, 100_001),
+    "seed": range(2**32),
+    "region": _NAME,
+    "stride": range(1, 10**6),
+    "icp_iterations": range(10**6),
+}
+_WORDS = {
+    "bin_edges": "increasing degrees >= 0, as 0,30,60,inf",
+    "bin_centres": "increasing degrees, as -80,-40,0,40,80",
+    "penalty": "a number >= 0",
+}
+_ICP = ("icp_search", "icp_start", "icp_criterion", "icp_tolerance", "icp_iterations", "trim")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to compute one score."""
+
+    id: str
+    version: int
+    title: str
+    source: str  # paper, or script and commit
+    notes: str
+    dataset: str  # recipe of the dataset file
+    expected_samples: int  # of the whole benchmark; 0: any number
+    points: int  # of one sample; 0: as many as the dataset has
+    dims: int
+    annotation: str  # `original`, or the name of another annotation of the same points
+    reference: Literal["landmarks", "uv-index"]  # uv-index: the map read at the landmark pixels
+    reference_frame: Literal["stored", "image", "face3d"]  # points.FRAME_OFFSETS
+    z_rule: ZRule  # metrics.align_depth
+    normalizer: str  # normalizers
+    normalizer_shape: Literal["reference", "landmarks"]  # measured on these points
+    yaw_source: str
+    bin_edges: tuple[float, ...]  # degrees of absolute yaw
+    closed: Closed  # which end of a bin belongs to it
+    over_90: Over90  # subsets.yaw_bins
+    subset: Literal["all", "balanced", "balanced-sdrn"]
+    draws: int  # balanced subsets only
+    seed: int
+    aggregate: Aggregate  # the headline
+    missing: Literal["strict", "penalise", "drop"]  # refuse, count `penalty`, or leave out
+    penalty: float  # in the unit of the errors
+    unit: Literal["percent", "px", "deg"]
+    task: Literal["nme", "reconstruction", "pose"] = "nme"
+    # map: pixels of the face mask; mesh: vertices of the face model; named: points/ANNOTATION,
+    # visible ones; scan: a region of a scan
+    point_set: Literal["landmarks", "map", "mesh", "named", "scan"] = "landmarks"
+    region: str = "all"  # of the map (regions.REGIONS) or of a scan (scan/region_NAME)
+    stride: int = 1  # every how many points count
+    bin_centres: tuple[float, ...] = ()  # signed yaw; each sample goes to the nearest
+    group: Literal["sample", "subject"] = "sample"  # what intervals draw
+    # -- reconstruction: what moves the prediction before distances are taken
+    alignment: Literal[
+        "none",
+        "corr-rigid",
+        "corr-similarity",
+        "corr-first-point",
+        "icp-rigid",
+        "icp-similarity",
+        "icp-sadrnet",
+    ] = "none"
+    motion: Literal["applied", "pairs-only"] = "applied"  # pairs-only: VRN, it only finds the pairs
+    # how points are paired for the final distances
+    match: Literal["index", "predicted-to-reference", "reference-to-predicted", "symmetric"] = (
+        "index"
+    )
+    target: Literal["points", "surface"] = (
+        "points"  # nearest vertex, or nearest point of the surface
+    )
+    icp_search: Literal["predicted-to-reference", "reference-to-predicted"] = (
+        "predicted-to-reference"
+    )
+    icp_start: Literal["none", "centroid", "landmarks", "landmarks-scale"] = "centroid"
+    icp_criterion: Literal["relative-rmse", "mse", "mean-distance"] = "relative-rmse"
+    icp_tolerance: float = 1e-6
+    icp_iterations: int = 0  # 0: until converged
+    trim: float = 0.0  # share of the worst pairs that no fit sees
+    # -- head pose
+    pose_error: Literal["euler", "geodesic", "frobenius"] = "euler"
+    pose_limit_deg: float = 0.0  # samples with any stored angle beyond it are left out; 0: none
+    wrap: Literal["no", "yes"] = "no"  # reference angles brought to -180..180 first
+
+    @property
+    def hash(self) -> str:
+        """Sha256 (hex) of every field that decides the number, version included."""
+        told = {
+            field.name: text_of(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in ("id", *PROSE)
+            and (field.default is MISSING or getattr(self, field.name) != field.default)
+        }
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def short_hash(self) -> str:
+        """First 12 digits of the hash, as tables show it."""
+        return self.hash[:12]
+
+    @property
+    def uses_icp(self) -> bool:
+        """Whether an ICP runs."""
+        return self.alignment.startswith("icp")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field, in plain values that JSON and :meth:`from_dict` take (tuples as text)."""
+        return {k: text_of(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], *, where: str | Path) -> Protocol:
+        """Check every field of a complete table; texts are read as the field's type.
+
+        Raises
+        ------
+        BenchError
+            ``protocol-key`` for unknown or absent fields, ``protocol-value``, and
+            ``protocol-clash`` for fields that contradict each other.
+        """
+        known = {field.name for field in fields(cls)}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        wrong = [f"no field {key!r}" for key in sorted(table.keys() - known)]
+        wrong += [f"to state or inherit {key!r}" for key in sorted(needed - table.keys())]
+        if wrong:
+            raise BenchError(
+                f"a protocol has {' and '.join(wrong)}",
+                code="protocol-key",
+                where=where,
+                expected=", ".join(sorted(known)),
+            )
+        result = cls(**{name: _value(name, raw, where) for name, raw in table.items()})
+        _check_agreement(result, where)
+        return result
+
+
+def text_of(value: Any) -> str:
+    """How a value is written in an id and hashed; :meth:`Protocol.from_dict` reads it back."""
+    if isinstance(value, tuple):
+        return ",".join(text_of(item) for item in value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _value(name: str, raw: Any, where: str | Path) -> Any:
+    """The checked value of a field."""
+    hint = get_type_hints(Protocol)[name]
+    allowed: Any = get_args(hint) if get_origin(hint) is Literal else _ALLOWED.get(name)
+    try:
+        value = _numbers(name, raw) if name in ("bin_edges", "bin_centres") else _plain(raw, hint)
+        if not (allowed is None or name.startswith("bin_") or _fits(value, allowed)):
+            raise ValueError
+    except (ValueError, TypeError):
+        raise BenchError(
+            f"the field {name} has a value that it cannot take",
+            code="protocol-value",
+            where=where,
+            expected=_WORDS.get(name) or _words(allowed),
+            found=repr(raw),
+        ) from None
+    return value
+
+
+def _plain(raw: Any, hint: Any) -> Any:
+    if type(raw) not in {int: (int, str), float: (float, int, str)}.get(hint, (str,)):
+        raise TypeError
+    value: Any = hint(raw) if hint in (int, float) else raw.strip()
+    if hint is float and not 0 <= value < math.inf:
+        raise ValueError
+    return value
+
+
+def _numbers(name: str, raw: Any) -> tuple[float, ...]:
+    parts = [part for part in raw.split(",") if part] if isinstance(raw, str) else raw
+    numbers = tuple(float(part) for part in parts)
+    increasing = all(a < b for a, b in pairwise(numbers))
+    enough = name == "bin_centres" or (len(numbers) >= 2 and numbers[0] >= 0)
+    if not (increasing and enough) or any(math.isnan(number) for number in numbers):
+        raise ValueError
+    return numbers
+
+
+def _fits(value: Any, allowed: Any) -> bool:
+    if isinstance(allowed, re.Pattern):
+        return allowed.fullmatch(value) is not None
+    return value in allowed
+
+
+def _words(allowed: Any) -> str:
+    if isinstance(allowed, re.Pattern):
+        return f"text of the form {allowed.pattern}"
+    if isinstance(allowed, range):
+        return f"a whole number from {allowed.start} to {allowed[-1]}"
+    return f"one of {', '.join(allowed)}" if allowed else "text"
+
+
+def _check_agreement(p: Protocol, where: str | Path) -> None:
+    for clashes in (_general_clashes(p), _point_clashes(p), _alignment_clashes(p)):
+        for words in (words for words, clash in clashes.items() if clash):
+            raise BenchError(words, code="protocol-clash", where=where)
+
+
+def _general_clashes(p: Protocol) -> dict[str, bool]:
+    in_px = p.normalizer == "none" and p.task != "pose"
+    other_mean = p.subset == "balanced" and p.aggregate != "mean-of-bins"
+    stored_map = p.reference == "uv-index" and p.reference_frame == "stored"
+    return {
+        "2D errors have no z, so z_rule must be none": p.dims == 2 and p.z_rule != "none",
+        "the unit px goes with the normalizer none": (p.unit == "px") != in_px,
+        "balanced subsets are averaged as mean-of-bins": other_mean,
+        "maps were never stored 1-based: uv-index needs reference_frame=image": stored_map,
+        "angles have the unit deg, and only they": (p.unit == "deg") != (p.task == "pose"),
+    }
+
+
+def _point_clashes(p: Protocol) -> dict[str, bool]:
+    dense = p.point_set in ("map", "mesh")
+    between_eyes = p.normalizer.startswith("inter") and p.normalizer_shape != "landmarks"
+    known = p.region in ("all", *REGIONS)
+    return {
+        "68 landmarks are 68 points": p.point_set == "landmarks" and p.points != 68,
+        "a region is a part of the map or of a scan": p.region != "all"
+        and p.point_set not in ("map", "scan"),
+        f"the regions of a map are {', '.join(REGIONS)}": p.point_set == "map" and not known,
+        "lengths between the eyes need normalizer_shape=landmarks": dense and between_eyes,
+        "z_rule=min-mesh is about the 68 landmarks": p.z_rule == "min-mesh"
+        and p.point_set != "landmarks",
+        "only a scan is divided by a predicted length": p.normalizer.endswith("-predicted")
+        and p.point_set != "scan",
+    }
+
+
+def _alignment_clashes(p: Protocol) -> dict[str, bool]:
+    moved = (p.alignment, p.motion, p.match, p.target) != ("none", "applied", "index", "points")
+    neutral = {field.name: field.default for field in fields(p) if field.name in _ICP}
+    ruled = any(getattr(p, name) != value for name, value in neutral.items())
+    by_index = p.match == "index"
+    return {
+        "an alignment belongs to task=reconstruction": p.task != "reconstruction" and moved,
+        "a reconstruction is measured in 3D": p.task == "reconstruction" and p.dims != 3,
+        "a scan has no order of points, so match cannot be index": p.point_set == "scan"
+        and by_index,
+        "a surface has no order of points, so match cannot be index": p.target == "surface"
+        and by_index,
+        "ICP rules need an ICP": not p.uses_icp and ruled,
+        "trim must stay below 1": not p.trim < 1,
+        "icp-sadrnet is about scans": p.alignment == "icp-sadrnet" and p.point_set != "scan",
+    }
