@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prn_bench.cli import data, measure, scoring, show
+from prn_bench.cli import comparing, data, measure, scoring, show
 
 app = typer.Typer(
     name="prn-bench",
@@ -34,6 +34,9 @@ app.command("face-model", rich_help_panel=MAKE)(data.face_model)
 app.command(rich_help_panel=MAKE)(data.build)
 app.command("import", rich_help_panel=SCORE)(scoring.import_predictions)
 app.command(rich_help_panel=SCORE)(scoring.score)
+app.command(rich_help_panel=SCORE)(scoring.aggregate)
+app.command(rich_help_panel=SCORE)(comparing.compare)
+app.command(rich_help_panel=SCORE)(comparing.sensitivity)
 app.command(rich_help_panel=SCORE)(scoring.protocols)
 app.command(rich_help_panel=LOOK)(show.check)
 app.command(rich_help_panel=LOOK)(show.info)

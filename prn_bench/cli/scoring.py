@@ -26,16 +26,23 @@ from prn_bench.cli.data import Json, Out
 
 
 def import_predictions(
-    reader: Annotated[str, typer.Argument(help="Whose output it is: npz or csv.")],
-    path: Annotated[Path, typer.Argument(help="The file as the method wrote it.")],
+    reader: Annotated[
+        str, typer.Argument(help="Whose output it is: prnet, 3ddfa, vrn, npz, csv, obj, ...")
+    ],
+    path: Annotated[Path, typer.Argument(help="The file, folder or .zip that the method wrote.")],
     out: Out,
     frame: Annotated[
-        str | None, typer.Option(help="Frame of its points: image (0-based, y down) or crop.")
+        str | None,
+        typer.Option(help="Frame of npz, csv, obj: image (0-based, y down) or crop."),
     ] = None,
     dataset: Annotated[
-        Path | None, typer.Option(help="Match its ids to this dataset.", dir_okay=False)
+        Path | None, typer.Option(help="Match file names to its samples.", dir_okay=False)
     ] = None,
     method: Annotated[str | None, typer.Option(help="Name of the method.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Option of the reader, such as scale=280; may be repeated."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Turn a method's own output into a prediction file."""
@@ -45,23 +52,30 @@ def import_predictions(
     from prn_bench.predictions import write_predictions
     from prn_bench.predictions_structure import FORMAT
     from prn_bench.predictions_writer import SUFFIXES
-    from prn_bench.readers import find_reader
+    from prn_bench.readers import find_reader, reader_options
 
     store.refuse_overwriting_input(out, path, dataset)
     store.require_place(out, FORMAT, *SUFFIXES)
     read = find_reader(reader)
-    found = read(path, frame=frame, dataset=None if dataset is None else open_dataset(dataset))
-    card = found.method | ({"name": method} if method else {})
+    options = reader_options(read, option or ())
+    known = None if dataset is None else open_dataset(dataset)
+    found = read(path, frame=frame, dataset=known, **options)
     write_predictions(
         out,
         found.sample_ids,
         frame=found.frame,
-        method=card,
+        method=found.method | ({"name": method} if method else {}),
         topology=found.topology,
         **found.arrays,
     )
     facts = _prediction_facts(out)
-    tables.print_json(facts) if json else tables.print_pairs(facts)
+    if json:
+        tables.print_json(facts)
+        return
+    notes = facts.pop("method notes", [])
+    tables.print_pairs(facts)
+    for note in [notes] if isinstance(notes, str) else notes:
+        typer.echo(f"  {note}")
 
 
 def score(
@@ -122,6 +136,33 @@ def score(
         typer.echo(tables.wrapped(line), err=json)  # standard output is the document
     if folder is not None and not json:
         typer.echo(f"{len(results)} results written to {folder}")
+
+
+def aggregate(
+    errors: Annotated[Path, typer.Argument(help="CSV with a line a sample.", dir_okay=False)],
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="Whose bins and averages.")],
+    column: Annotated[str, typer.Option(help="Column with the errors.")],
+    method: Annotated[str, typer.Option(help="Name of the method.")],
+    fraction: Annotated[
+        bool, typer.Option("--fraction", help="The errors are fractions, not per cent.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the result.", file_okay=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Average per-sample errors that somebody published, by a protocol's rules."""
+    from prn_bench.aggregate import aggregate as average
+    from prn_bench.results import make_folder, save
+
+    folder = None if out is None else make_folder(out)
+    result = average(errors, protocol, column=column, method=method, fraction=fraction)
+    if folder is not None:
+        save(result, folder)
+    if json:
+        tables.print_json(result.as_dict())
+    else:
+        score_tables.print_results([result])
 
 
 def protocols(

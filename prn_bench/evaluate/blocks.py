@@ -147,6 +147,7 @@ class _Key:
     on_map: bool
     region: str
     stride: int
+    index_maps: tuple[tuple[str, str], ...]
     work: DenseWork = field(compare=False)
 
 
@@ -156,8 +157,9 @@ def dense_points(work: DenseWork) -> DensePoints:
     changed = path.stat().st_mtime_ns if path.exists() else 0
     on_map = protocol.point_set == "map"
     model = str(work.inputs.face_model)
-    key = _Key(str(path), changed, model, on_map, protocol.region, protocol.stride, work)
-    return _dense_points(key)
+    charts = tuple(sorted((name, str(file)) for name, file in work.inputs.index_maps.items()))
+    region, stride = protocol.region, protocol.stride
+    return _dense_points(_Key(str(path), changed, model, on_map, region, stride, charts, work))
 
 
 @lru_cache(maxsize=2)

@@ -45,15 +45,15 @@ class ScanWork:
             return {"missing": 1.0}
         if not np.isfinite(predicted).all():
             return {"partly": 1.0}
-        cloud = self.scans.cloud(row)
+        cloud, landmarks = self.scans.cloud(row), self.clouds.landmarks(row, own_row)
         rule = normalizer(self.protocol.normalizer)
-        scale = float(rule.measure(cloud.landmarks[None])[0])
+        measured = landmarks if rule.source == "predicted" else cloud.landmarks
+        scale = np.nan if measured is None else float(rule.measure(measured[None])[0])
         reference = cloud.vertices
         if self.protocol.z_rule != "none":
             reference, predicted = reference.copy(), predicted.copy()
             for side in (reference, predicted):
                 side[:, 2] -= depth_origin(side[None, :, 2], self.protocol.z_rule)[0]
-        landmarks = self.clouds.landmarks(row, own_row)
         found = scan_error(predicted, reference, cloud, landmarks, self.protocol)
         return {"scale_px": scale, **found}
 
@@ -73,6 +73,8 @@ def score_scans(case: Case) -> Scored:
     refuse_missing(case, absent)
     scans = ScanClouds(dataset, protocol.region, with_triangles=protocol.target == "surface")
     clouds = PredictedClouds(case.predictions, dataset, case.inputs)
+    if protocol.icp_start.startswith("landmarks") or protocol.normalizer.endswith("-predicted"):
+        _need_landmarks(case)
     work = ScanWork(protocol, scans, clouds)
     items = list(enumerate(zip(case.rows.tolist(), case.own_rows.tolist(), strict=True)))
     found = dict(run(work, items, jobs=case.jobs, scheduler=case.scheduler))
@@ -96,6 +98,18 @@ def score_scans(case: Case) -> Scored:
         {name: values for name, values in columns.items() if np.isfinite(values).any()},
         findings=tuple(_findings(case, clouds, failed)),
     )
+
+
+def _need_landmarks(case: Case) -> None:
+    found = case.predictions.arrays.get("landmarks")
+    if found is None or found.shape[-1] != 3:
+        raise BenchError(
+            f"{case.protocol.id} starts from the 68 predicted landmarks with z",
+            code="no-landmarks",
+            where=case.predictions.path,
+            found=", ".join(sorted(case.predictions.arrays)),
+            remedy=f"Write them too, or start otherwise: {case.protocol.id}+icp_start=centroid.",
+        )
 
 
 def _columns(case: Case, found: list[Mapping[str, float]]) -> dict[str, Values]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,15 @@ from numpy.typing import NDArray
 from prn_bench.alignment import Similarity, fit_similarities
 from prn_bench.evaluate.aligned import FAILED, cloud_error, icp_rule
 from prn_bench.icp import IcpFit, icp
+from prn_bench.nearest import nearest
 from prn_bench.protocol_fields import Protocol
 from prn_bench.scans import Cloud
 
 Values = NDArray[np.float64]
+
+# SADRNet (commit a5e6fac), src/model/loss.py, MICCError l.815-852.
+SADRNET_NEAR_PX, SADRNET_STEPS = 5.0, (40, 60)
+MIN_POINTS = 100  # fewer say nothing about a face
 
 
 def scan_error(
@@ -39,6 +45,8 @@ def scan_error(
         motion = Similarity.identity()
         return {"mean_px": cloud_error(predicted, reference, motion, protocol, cloud.triangles)}
     start = _start(landmarks, cloud, protocol)
+    if protocol.alignment == "icp-sadrnet":
+        return _sadrnet(predicted, reference, start, protocol)
     fit = icp(predicted, reference, icp_rule(protocol), start=start)
     mean = cloud_error(predicted, reference, fit.motion, protocol, cloud.triangles)
     return {"mean_px": mean, **_about(fit)}
@@ -51,6 +59,25 @@ def _start(landmarks: Values | None, cloud: Cloud, protocol: Protocol) -> Simila
     parts = fit_similarities(landmarks[None], cloud.landmarks[None], with_scale=with_scale)
     scale, rotation, translation = (part[0] for part in parts)
     return Similarity(float(scale), rotation, translation)
+
+
+def _sadrnet(
+    predicted: Values, reference: Values, start: Similarity | None, protocol: Protocol
+) -> Mapping[str, float]:
+    """SADRNet's MICCError: fit with scale, keep the near part of the scan, fit that the other way."""
+    points = predicted[:: protocol.stride]
+    rule = replace(icp_rule(protocol), with_scale=True)
+    first = icp(points, reference, replace(rule, max_iterations=SADRNET_STEPS[0]), start=start)
+    moved = first.motion.apply(points)
+    near = nearest(reference, moved)[1] < SADRNET_NEAR_PX
+    kept = reference[near][:: protocol.stride]
+    if len(kept) < MIN_POINTS:
+        return {"mean_px": np.nan, **_about(first), "failed": 1.0}
+    back = replace(rule, search="reference-to-predicted", max_iterations=SADRNET_STEPS[1])
+    second = icp(moved, kept, back)
+    mean_px = float(nearest(kept, second.motion.apply(moved))[1].mean())
+    whole = replace(second, motion=first.motion.then(second.motion))
+    return {"mean_px": mean_px, **_about(whole)}
 
 
 def _about(fit: IcpFit) -> Mapping[str, float]:
