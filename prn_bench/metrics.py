@@ -16,7 +16,7 @@ from prn_bench.landmarks import N_LANDMARKS
 from prn_bench.normalizers import normalizer
 
 Array = NDArray[np.float64]
-ZRule = Literal["none", "min", "median", "mean", "min-mesh"]
+ZRule = Literal["none", "min", "median", "mean", "min-mesh", "mixed-sdrn"]
 
 Z_RULES: tuple[ZRule, ...] = get_args(ZRule)
 PERCENT = 100.0
@@ -58,7 +58,9 @@ def align_depth(
     rule : str
         ``none`` leaves z as it is; ``min`` (2DASL), ``median`` and ``mean`` (SADRNet, DSFNet, JVCR)
         subtract that statistic of its own points from each side; ``min-mesh`` (PRNet-keras)
-        subtracts ``mesh_min`` from the reference and leaves the prediction as it comes.
+        subtracts ``mesh_min`` from the reference and leaves the prediction as it comes;
+        ``mixed-sdrn`` (SDRN) subtracts the mean of its own points from the reference only, since the
+        mean over the whole face was taken off the prediction before.
     mesh_min : (n,) float, optional
         Smallest z over the whole reference mesh, for ``min-mesh`` only.
 
@@ -79,6 +81,9 @@ def align_depth(
         if mesh_min is None:
             raise ValueError("the rule min-mesh needs mesh_min")
         reference[..., 2] -= np.asarray(mesh_min, np.float64)[:, None]
+        return predicted, reference
+    if rule == "mixed-sdrn":
+        reference[..., 2] -= reference[..., 2].mean(-1, keepdims=True)
         return predicted, reference
     for side in (predicted, reference):
         side[..., 2] -= depth_origin(side[..., 2], rule)

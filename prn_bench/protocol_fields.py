@@ -258,8 +258,9 @@ def _point_clashes(p: Protocol) -> dict[str, bool]:
         and p.point_set not in ("map", "scan"),
         f"the regions of a map are {', '.join(REGIONS)}": p.point_set == "map" and not known,
         "lengths between the eyes need normalizer_shape=landmarks": dense and between_eyes,
-        "z_rule=min-mesh is about the 68 landmarks": p.z_rule == "min-mesh"
-        and p.point_set != "landmarks",
+        "z_rule=min-mesh and mixed-sdrn are about the 68 landmarks": (
+            p.z_rule in ("min-mesh", "mixed-sdrn") and p.point_set != "landmarks"
+        ),
         "only a scan is divided by a predicted length": p.normalizer.endswith("-predicted")
         and p.point_set != "scan",
     }

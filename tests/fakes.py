@@ -113,4 +113,4 @@ def refusal(
 
 def sparse_protocols() -> list[Protocol]:
     """The published protocols about the 68 landmarks, which the world in memory can answer."""
-    return [p for p in protocols() if p.point_set == "landmarks"]
+    return [p for p in protocols() if p.point_set == "landmarks" and p.z_rule != "mixed-sdrn"]

@@ -16,6 +16,7 @@ from prn_bench.dense_points import DensePoints
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.evaluate.blocks import make_blocks
+from prn_bench.evaluate.common import common_inputs
 from prn_bench.facemodel_file import load_face_model
 from prn_bench.predictions import Predictions
 from prn_bench.score_inputs import ScoreInputs, SubsetList
@@ -245,3 +246,20 @@ def test_what_cannot_be_scored(
     changed = f"{DENSE_2D}+dataset=aflw-lfpa+yaw_source=none"
     other = replace(predicted(dataset, meshes[:12]), sample_ids=lfpa.sample_ids[:12])
     assert refused(other, lfpa, changed) in ("face-model-needed", "dataset-lacks")
+
+
+def test_methods_on_what_they_share(dataset: Dataset, meshes: NDArray, tmp_path: Path) -> None:
+    """Scored over the common region, a whole and a cut mesh have one digest and can be compared."""
+    kept = np.flatnonzero(np.arange(meshes.shape[1]) % 50 != 7)
+    np.save(tmp_path / "part.npy", kept)
+    name = f"part-{len(kept)}"
+    methods = [predicted(dataset, meshes), predicted(dataset, meshes[:, kept], name)]
+    inputs = ScoreInputs(index_maps={name: tmp_path / "part.npy"})
+    shared = common_inputs(methods, dataset, SPARSE, inputs)
+    results = [score(method, dataset, SPARSE, inputs=shared) for method in methods]
+    assert results[0].reference_digest == results[1].reference_digest
+    assert results[0].coverage == results[1].coverage < 1
+    np.testing.assert_allclose(results[0].samples.errors, results[1].samples.errors, atol=1e-5)
+    with pytest.raises(BenchError) as error:
+        common_inputs(methods, dataset, "aflw2000/68/2d@all")
+    assert error.value.code == "not-dense"

@@ -32,8 +32,8 @@ GROUPS = {
     " predicted_clouds protocol protocol_fields rawsource rawzip readers reference result_samples"
     " result_cache results scans schema score_inputs sniff store store_guard topology wrlfile",
     "specialists": "gallery plots report surface",
-    "engine": "audit batch bench build checks columns dataset_content dataset_writer demo evaluate recipes"
-    " runner spool survey synthetic",
+    "engine": "aggregate audit batch bench build checks columns comparable comparison dataset_content"
+    " dataset_writer demo diagnose evaluate recipes runner sensitivity spool survey synthetic",
     "top": "cli",
 }
 MAY_IMPORT = {
@@ -48,7 +48,7 @@ EVERYONE = {"prn_bench.errors", "prn_bench.__version__"}
 
 # Imported inside functions only, since ``prn-bench --help`` must not wait for them.
 HEAVY = {"PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntime", "open3d"}
-HEAVY |= {"pandas", "scipy", "sklearn", "torch"}
+HEAVY |= {"pandas", "scipy", "skimage", "sklearn", "torch"}
 # One importer each, so that a change of theirs is met in one place.
 ONLY_IN = {
     "h5py": "prn_bench.store",

@@ -1,15 +1,17 @@
-"""Hostile and damaged .npz files: nothing is unpickled, no memory is taken on their word."""
+"""Hostile and damaged files: nothing is unpickled or followed, no memory is taken on their word."""
 
 import io
 import os
 import struct
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.predictions import open_predictions
+from prn_bench.predictions_structure import FORMAT
 
 GOOD = {
     "frame": np.array("image"),
@@ -101,3 +103,64 @@ def test_truncated_npz(tmp_path):
     for end in range(0, len(data), max(1, len(data) // 40)):
         path.write_bytes(data[:end])
         assert code_of(path) in ("damaged-npz", "not-predictions")
+
+
+def hdf5(path):
+    """A file of ours to be spoiled."""
+    file = h5py.File(path, "w")
+    file.attrs.update({"format": FORMAT, "frame": "image", "topology": "unordered"})
+    file["sample_id"] = np.array([b"a", b"b"])
+    return file
+
+
+def huge(file, name):
+    file.create_dataset(name, (10**11, 3), "f4", chunks=(1024, 3), compression=1)
+
+
+def external(file, name):
+    place = os.path.join(os.path.dirname(file.filename), "elsewhere.bin")
+    with open(place, "wb") as stream:
+        stream.write(bytes(84))
+    file.create_dataset(name, (7, 3), "f4", external=[(place, 0, 84)])
+
+
+def virtual(file, name):
+    layout = h5py.VirtualLayout((7, 3), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (7, 3))
+    file.create_virtual_dataset(name, layout)
+
+
+def objects(file, name):
+    file.create_dataset(name, (7,), h5py.ref_dtype)
+
+
+def link(file, name):
+    file[name] = h5py.ExternalLink("other.h5", "/x")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (huge, "implausible-size"),
+        (external, "foreign-link"),
+        (virtual, "foreign-link"),
+        (objects, "object-array"),
+        (link, "foreign-link"),
+    ],
+)
+@pytest.mark.parametrize("name", ["vertices", "triangles", "vertex_start", "extra"])
+def test_hostile_arrays_in_hdf5(tmp_path, spoil, code, name):
+    """Refused before anything of them is read, wherever they stand."""
+    path = tmp_path / "p.h5"
+    with hdf5(path) as file:
+        spoil(file, name)
+    assert code_of(path) == code
+
+
+def test_huge_parts_of_a_small_array(tmp_path):
+    """Starts that claim a million million vertices are only numbers."""
+    path = tmp_path / "p.h5"
+    with hdf5(path) as file:
+        file["vertices"] = np.zeros((7, 3))
+        file["vertex_start"] = np.array([0, 10**12, 7])
+    assert code_of(path) == "bad-starts"

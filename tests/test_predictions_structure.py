@@ -59,10 +59,69 @@ BAD = {
     "method is a list": ("bad-method", {"method": "[1]"}),
 }
 
+#: Three samples: a triangle, nothing, two triangles.
+MESHES = {
+    "landmarks": None,
+    "topology": "unordered",
+    "vertices": np.zeros((7, 3)),
+    "vertex_start": np.array([0, 3, 3, 7]),
+    "triangles": np.array([[0, 1, 2], [0, 1, 2], [3, 2, 1]], np.int32),
+    "triangle_start": np.array([0, 1, 1, 3]),
+}
+BAD_MESHES = {
+    "no starts": ("no-starts", {"vertex_start": None, "triangles": None, "triangle_start": None}),
+    "no vertices": ("no-arrays no-starts loose-triangles", {"vertices": None}),
+    "no triangles": ("no-starts", {"triangles": None}),
+    "no starts of triangles": ("no-starts", {"triangle_start": None}),
+    "falling": ("bad-starts", {"vertex_start": np.array([0, 5, 3, 7])}),
+    "falling, unsigned": ("bad-starts", {"vertex_start": np.array([0, 5, 3, 7], np.uint64)}),
+    "not from 0": ("bad-starts", {"vertex_start": np.array([1, 3, 3, 7])}),
+    "too far": ("bad-starts", {"triangle_start": np.array([0, 1, 1, 4])}),
+    "not to the end": ("bad-starts", {"vertex_start": np.array([0, 3, 3, 6])}),
+    "too few starts": ("wrong-shape", {"vertex_start": np.array([0, 3, 7])}),
+    "starts in a table": ("wrong-shape", {"vertex_start": np.array([[0, 3, 3, 7]])}),
+    "starts as floats": ("wrong-type", {"vertex_start": np.array([0.0, 3, 3, 7])}),
+    "corners as floats": ("wrong-type", {"triangles": np.zeros((3, 3))}),
+    "four corners": ("wrong-shape", {"triangles": np.zeros((3, 4), int)}),
+    "two coordinates": ("wrong-shape", {"vertices": np.zeros((7, 2))}),
+    "texts": ("wrong-type", {"vertices": np.full((7, 3), "1")}),
+    "one size": ("wrong-shape", {"vertices": np.zeros((3, 7, 3))}),
+    "one past the end": ("triangle-out-of-range", {"triangles": MESHES["triangles"] + 1}),
+    "below 0": ("triangle-out-of-range", {"triangles": MESHES["triangles"] - 1}),
+    "of a sample without vertices": (
+        "triangle-out-of-range",
+        {"triangle_start": np.array([0, 0, 1, 3])},
+    ),
+    "fixed topology": ("wrong-topology", {"topology": "bfm-53215"}),
+    "no topology": ("no-topology", {"topology": None}),
+    "pose in quaternions": ("wrong-shape", {"pose_deg": np.zeros((3, 4))}),
+}
+
 
 def test_good_content():
     """No fault, with or without what may be left out."""
     assert codes() == codes(format=None, method=None, format_version=1) == []
+    assert codes(landmarks=None, pose_deg=np.zeros((3, 3))) == []
+    assert codes(**MESHES) == codes(**MESHES | {"triangles": None, "triangle_start": None}) == []
+
+
+@pytest.mark.parametrize("what", BAD_MESHES)
+def test_each_rule_of_ragged_meshes(what):
+    """Each way to be wrong has its code, and no other fault is reported beside it."""
+    expected, changes = BAD_MESHES[what]
+    assert codes(**MESHES | changes) == expected.split()
+
+
+def test_a_bad_triangle_names_its_sample():
+    """Found in whichever block it lies."""
+    corners = {"triangles": MESHES["triangles"] + 1}
+    content = {"sample_id": np.array(IDS), "frame": "image", **MESHES, **corners}
+    content = {key: value for key, value in content.items() if value is not None}
+    with pytest.MonkeyPatch.context() as patch:
+        for size in (1, 2, 1000):
+            patch.setattr("prn_bench.predictions_arrays.TRIANGLES_AT_ONCE", size)
+            (fault,) = structure_faults(content, PATH)
+            assert (fault.where, fault.found) == (f"{PATH}, triangles, {IDS[0]}", "[1, 2, 3]")
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -133,7 +133,7 @@ def test_globs() -> None:
     """Globs choose published protocols; changes after the glob apply to all of them."""
     assert {p.dims for p in match_protocols("aflw2000/68/3d@*")} == {3}
     assert len(match_protocols("*")) == len(protocols())
-    assert len(match_protocols("aflw2000/68/*")) == 27
+    assert len(match_protocols("aflw2000/68/*")) == 28
     changed = match_protocols("aflw2000/68/3d@z-m*+reference_frame=image")
     assert {p.reference_frame for p in changed} == {"image"}
     assert match_protocols(FIT) == (protocol(FIT),)

@@ -45,7 +45,7 @@ def test_unknown_reader_suggests():
 def test_broken_reader(monkeypatch):
     """A reader whose package is not whole is one message."""
     point = types.SimpleNamespace(value="no.such:thing", load=lambda: __import__("no_such_module"))
-    monkeypatch.setattr("prn_bench.readers.available_readers", lambda: {"mine": point})
+    monkeypatch.setattr("prn_bench.readers.registry.available_readers", lambda: {"mine": point})
     with pytest.raises(BenchError) as error:
         find_reader("mine")
     assert error.value.code == "broken-reader"

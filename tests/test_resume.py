@@ -21,7 +21,7 @@ SCRIPT = """
 import sys, time
 from prn_bench import build as engine
 from prn_bench.recipes import find_recipe
-engine.BATCH_SAMPLES = 2
+engine.BATCH_SAMPLES["maps"] = 2
 def slowly(done, total):
     print(done, flush=True)
     time.sleep(0.05)
@@ -33,7 +33,7 @@ engine.build(find_recipe("aflw2000-3d"), sys.argv[1], sys.argv[2], with_images=F
 @pytest.fixture
 def small_batches(monkeypatch):
     """Two samples a batch, so that twelve make six."""
-    monkeypatch.setattr(engine, "BATCH_SAMPLES", 2)
+    monkeypatch.setitem(engine.BATCH_SAMPLES, "maps", 2)
 
 
 def make(world, out, **options):

@@ -116,8 +116,20 @@ def _print_choices(results: Sequence[Result]) -> None:
     pairs: dict[str, object] = {"unless said" if several else "choices": _text(common)}
     for result, choices in zip(results, said, strict=True):
         own = {k: v for k, v in choices.items() if k not in common or v != common[k]}
-        pairs[f"  {_variant(result.protocol)}"] = _text(own | {"hash": result.protocol.short_hash})
+        told = _text(own | {"hash": result.protocol.short_hash})
+        pairs[f"  {_variant(result.protocol)}"] = f"{_interval(result)}{told}"
     tables.print_pairs(pairs)
+
+
+def _interval(result: Result) -> str:
+    """How sure the headline is, in words."""
+    from prn_bench.summary import figure_text
+
+    sure, headline = result.summary.interval, figure_text(result.summary.headline)
+    if sure is None:
+        return f"{headline} (no interval: too few samples); "
+    low, high = figure_text(sure.low), figure_text(sure.high)
+    return f"{headline} ({100 * sure.level:.0f} % interval {low} to {high}); "
 
 
 def _choices(protocol: Protocol) -> dict[str, object]:

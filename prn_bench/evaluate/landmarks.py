@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.dense_points import DensePoints
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Scored, Values, chosen, refuse_missing, refuse_partly
 from prn_bench.metrics import align_depth, nme, point_errors
 from prn_bench.protocol_fields import Protocol
-from prn_bench.reference import Reference, image_points, read_reference
+from prn_bench.reference import MAP_BLOCK, Reference, image_points, read_reference
 
 
 def score_landmarks(case: Case) -> Scored:
@@ -26,6 +27,8 @@ def score_landmarks(case: Case) -> Scored:
     predicted = np.full((len(dataset), protocol.points, protocol.dims), np.nan)
     predicted[case.rows] = image_points(chosen(case), dataset, case.rows, protocol)
     missing = whole_rows_missing(case, predicted)
+    if protocol.z_rule == "mixed-sdrn":
+        predicted[case.rows, :, 2] -= _mean_face_depth(case)[:, None]
     reference = read_reference(dataset, protocol)
     errors = np.full(len(dataset), np.nan)
     errors[~missing] = _errors(predicted, reference, ~missing, protocol)
@@ -37,6 +40,18 @@ def score_landmarks(case: Case) -> Scored:
         reference.digest(dataset.sample_ids),
         findings=tuple(_findings(case, predicted[~missing])),
     )
+
+
+def _mean_face_depth(case: Case) -> Values:
+    """(m,) mean z of each predicted face over the face mask, image frame."""
+    points = DensePoints(case.dataset, case.inputs)
+    keep = points.covered(case.predictions)
+    means = np.full(len(case.rows), np.nan)
+    for start in range(0, len(case.rows), MAP_BLOCK):
+        some = slice(start, start + MAP_BLOCK)
+        rows, own_rows = case.rows[some], case.own_rows[some]
+        means[some] = points.predicted(case.predictions, rows, own_rows)[:, 2, keep].mean(1)
+    return means
 
 
 def whole_rows_missing(case: Case, predicted: Values) -> NDArray[np.bool_]:
