@@ -3,14 +3,12 @@
 One format, ``prn-bench/predictions``, on two carriers: HDF5 (``.h5``) and NumPy's ``.npz``. Rows
 are joined to a dataset by sample id, so their order means nothing. A row of NaN says "no
 prediction". Nothing is ever unpickled, and a declared size is compared with the file before
-memory is taken.
+memory is taken. Dense arrays of an ``.h5`` stay in it until rows of them are asked for.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +19,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from prn_bench import store
 from prn_bench.errors import BenchError
-from prn_bench.predictions_structure import (
-    FORMAT,
-    FORMAT_VERSION,
-    SHAPES,
-    method_card,
-    structure_faults,
-    text_ids,
-    text_of,
+from prn_bench.predictions_arrays import NAMES, STARTS, as_array
+from prn_bench.predictions_npz import read_npz_members
+from prn_bench.predictions_rows import (
+    Array,
+    Rows,
+    StoredFile,
+    StoredRows,
+    digest,
+    number_type,
+    stored_rows,
+    to_type,
 )
-from prn_bench.uvmap import decode_maps
+from prn_bench.predictions_structure import FORMAT, method_card, structure_faults, text_ids, text_of
+from prn_bench.predictions_writer import SUFFIXES, write_arrays
 
-PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds
-SUFFIXES = (".h5", ".npz")
-SQUEEZE = 256  # real predictions never compress that well, planted zeros do
+LAZY = ("position_map", "triangles", "vertices")  # the others are small
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,13 @@ class Predictions:
         Unique, in the order of the file.
     frame : str
         ``image`` or ``crop``; pixels, 0-based, y down (DESIGN 3).
-    arrays : dict
-        ``landmarks`` (n, 68, 2|3), ``position_map`` (n, 3, 256, 256), ``vertices`` (n, V, 3);
-        float32 or float64, a row of NaN where the method gave nothing.
+    arrays : mapping
+        ``landmarks`` (n, 68, 2|3), ``pose_deg`` (n, 3) pitch, yaw and roll of the 3DDFA fits,
+        ``position_map`` (n, 3, 256, 256), ``vertices`` (n, V, 3); float32 or float64, a row of NaN
+        where the method gave nothing. With the topology ``unordered`` perhaps ``vertices`` (T, 3)
+        with ``vertex_start`` (n + 1,), ``triangles`` (M, 3) with ``triangle_start``: see
+        :meth:`mesh`. What stays in an ``.h5`` has shape, dtype and length, and gives rows by slice,
+        number or mask.
     method : dict
         The method card; ``name`` is always there.
     topology : str, optional
@@ -62,7 +66,7 @@ class Predictions:
 
     sample_ids: NDArray
     frame: str
-    arrays: dict[str, NDArray]
+    arrays: Mapping[str, Array]
     method: dict[str, Any]
     topology: str | None = None
     path: Path | None = None
@@ -71,6 +75,45 @@ class Predictions:
     def __len__(self) -> int:
         """Number of rows, those without a prediction included."""
         return len(self.sample_ids)
+
+    def rows(self, name: str, rows: Rows) -> NDArray:
+        """Some rows of an array; of a file in HDF5 only these are read.
+
+        Parameters
+        ----------
+        name : str
+            One of ``arrays`` with a row for each sample.
+        rows : int, slice, (k,) row numbers or (n,) mask
+        """
+        if name not in self.arrays or STARTS.get(name) in self.arrays:
+            raise ValueError(f"these predictions have no {name} of one size for all samples")
+        return np.asarray(self.arrays[name][rows])
+
+    def mesh(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
+        """The mesh of one sample.
+
+        Returns
+        -------
+        vertices : (v, 3) float64
+            Pixels; none where the method gave nothing.
+        triangles : (t, 3) int32 or None
+            Rows of ``vertices``; None where the file has no triangles.
+        """
+        if "vertices" not in self.arrays:
+            raise ValueError("these predictions have no vertices")
+        if "vertex_start" in self.arrays:
+            vertices = np.asarray(self._part("vertices", row), np.float64)
+        else:
+            vertices = np.asarray(self.arrays["vertices"][row], np.float64)
+            vertices = vertices[:0] if np.isnan(vertices).all() else vertices
+        if "triangles" not in self.arrays:
+            return vertices, None
+        return vertices, np.asarray(self._part("triangles", row), np.int32)
+
+    def _part(self, name: str, row: int) -> NDArray:
+        row = range(len(self))[row]  # numbers from the end, and refuses others
+        first, last = np.asarray(self.arrays[STARTS[name]][row : row + 2]).tolist()
+        return np.asarray(self.arrays[name][first:last])
 
 
 def open_predictions(path: str | Path) -> Predictions:
@@ -82,8 +125,9 @@ def open_predictions(path: str | Path) -> Predictions:
         ``no-such-file``, ``not-predictions``, ``damaged-npz``, ``object-array``,
         ``implausible-size``, ``wrong-format``, ``newer-format``, ``no-frame``, ``unknown-frame``,
         ``no-ids``, ``bad-ids``, ``duplicate-ids``, ``empty-id``, ``no-arrays``, ``wrong-shape``,
-        ``wrong-type``, ``eight-bit-map``, ``no-topology``, ``wrong-topology``, ``bad-method``, and
-        those of :func:`prn_bench.store.open_file`. Values are judged by ``check`` and ``score``.
+        ``wrong-type``, ``eight-bit-map``, ``no-topology``, ``wrong-topology``, ``no-starts``,
+        ``bad-starts``, ``loose-triangles``, ``triangle-out-of-range``, ``bad-method``, and those of
+        :func:`prn_bench.store.open_file`. Values are judged by ``check`` and ``score``.
     """
     path = Path(path)
     content, faults = read_content(path)
@@ -92,6 +136,8 @@ def open_predictions(path: str | Path) -> Predictions:
 
 def read_content(path: Path) -> tuple[dict[str, Any], list[BenchError]]:
     """Arrays and texts of a prediction file as they are, and the members that could not be read.
+
+    Large arrays of an ``.h5``, and those of unknown names, are not read.
 
     Raises
     ------
@@ -103,8 +149,7 @@ def read_content(path: Path) -> tuple[dict[str, Any], list[BenchError]]:
     with open(path, "rb") as stream:
         head = stream.read(8)
     if head == store.SIGNATURE:
-        arrays, attributes = store.read_tree(path, FORMAT, FORMAT_VERSION)
-        return {**attributes, **arrays}, []
+        return _read_hdf5(path), []
     if head[:4] != b"PK\x03\x04":
         from prn_bench.sniff import describe
 
@@ -116,86 +161,18 @@ def read_content(path: Path) -> tuple[dict[str, Any], list[BenchError]]:
             found=describe(path),
             remedy="Write it with prn_bench.write_predictions or `prn-bench import`.",
         )
-    return read_npz_members(path)
+    content, faults = read_npz_members(path)
+    return dict(content), faults
 
 
-def read_npz_members(path: Path) -> tuple[dict[str, NDArray], list[BenchError]]:
-    """Every array of an .npz, and a fault for each member that cannot or must not be read."""
-    arrays: dict[str, NDArray] = {}
-    faults: list[BenchError] = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _refuse_bomb(archive, path)
-            for info in archive.infolist():
-                try:
-                    arrays[info.filename.removesuffix(".npy")] = _read_npy(archive, info, path)
-                except BenchError as error:
-                    faults.append(error)
-    except BenchError:
-        raise
-    except Exception as error:  # a damaged directory raises nearly anything
-        raise _damaged(path, error) from None
-    return arrays, faults
-
-
-def _read_npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray:
-    where = f"{path}, {info.filename}"
-    try:
-        with archive.open(info) as stream:
-            version = np.lib.format.read_magic(stream)
-            newer = np.lib.format.read_array_header_2_0
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else newer
-            shape, _, dtype = header(stream)
-            start = stream.tell()
-        if dtype.hasobject or dtype.names:
-            raise BenchError(
-                "this array holds Python objects or records, which only pickle could load",
-                code="object-array",
-                where=where,
-                remedy="Save plain arrays of numbers, and ids as text: np.array(ids, dtype=str).",
-            )
-        _refuse_wrong_size(shape, dtype, info.file_size - start, where)
-        with archive.open(info) as stream:
-            return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
-    except BenchError:
-        raise
-    except Exception as error:  # so does a damaged header, zipfile and NumPy share no base class
-        raise _damaged(where, error) from None
-
-
-def _refuse_bomb(archive: zipfile.ZipFile, path: Path) -> None:
-    unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > max(PLAIN_BYTES, SQUEEZE * path.stat().st_size):
-        raise _implausible(path, f"at most {SQUEEZE} times the file", f"{unpacked} bytes")
-
-
-def _refuse_wrong_size(shape: tuple[int, ...], dtype: np.dtype, n_stored: int, where: str) -> None:
-    n_bytes = dtype.itemsize
-    for length in shape:  # not np.prod: that one wraps round
-        n_bytes *= length
-    if min(shape, default=0) < 0 or n_bytes != n_stored:
-        found = f"shape {shape} of {dtype}, {n_bytes} bytes"
-        raise _implausible(where, f"{n_stored} bytes, which the file holds", found)
-
-
-def _implausible(where: str | Path, expected: str, found: str) -> BenchError:
-    return BenchError(
-        "the file declares a size that it cannot hold",
-        code="implausible-size",
-        where=where,
-        expected=expected,
-        found=found,
-        remedy="Write the file again; do not open it with other tools.",
-    )
-
-
-def _damaged(where: str | Path, error: BaseException) -> BenchError:
-    return BenchError(
-        f"the .npz is damaged or cut short ({str(error) or type(error).__name__})",
-        code="damaged-npz",
-        where=where,
-        remedy="Copy or write it again.",
-    )
+def _read_hdf5(path: Path) -> dict[str, Any]:
+    source = StoredFile(path)
+    content: dict[str, Any] = store.read_attributes(source.file)
+    small = {"sample_id", *NAMES} - {*LAZY}
+    for name, values in stored_rows(source).items():
+        is_small = not values.shape or name in small
+        content[name] = store.read_array(source.file[name]) if is_small else values
+    return content
 
 
 def write_predictions(
@@ -204,12 +181,19 @@ def write_predictions(
     *,
     frame: str,
     landmarks: ArrayLike | None = None,
+    pose_deg: ArrayLike | None = None,
     position_map: ArrayLike | None = None,
     vertices: ArrayLike | None = None,
+    vertex_start: ArrayLike | None = None,
+    triangles: ArrayLike | None = None,
+    triangle_start: ArrayLike | None = None,
     topology: str | None = None,
     method: Mapping[str, Any] | str,
 ) -> None:
     """Write a prediction file; it appears under its name only when whole.
+
+    Arrays of another prediction file are copied block by block; to write sample by sample take
+    :func:`prn_bench.predictions_writer.writing_predictions`.
 
     Parameters
     ----------
@@ -221,10 +205,19 @@ def write_predictions(
         the same on the 256 x 256 crop.
     landmarks : (N, 68, 2|3) float, optional
         A row of NaN for a sample without a prediction.
+    pose_deg : (N, 3) float, optional
+        Pitch, yaw and roll in degrees, of :func:`prn_bench.geometry.rotation_matrix`.
     position_map : (N, 3, 256, 256) float, or uint16 in the fixed point of ``uvmap``, optional
-    vertices : (N, V, 3) float, optional
+    vertices : (N, V, 3) float, or (T, 3) with ``vertex_start``, optional
         Needs ``topology``.
+    vertex_start : (N + 1,) int, optional
+        Sample i has ``vertices[vertex_start[i]:vertex_start[i + 1]]``; none is no prediction.
+    triangles : (M, 3) int, optional
+        Of ragged vertices, numbered from 0 within each sample.
+    triangle_start : (N + 1,) int, optional
+        As ``vertex_start``.
     topology : str, optional
+        ``unordered`` for ragged vertices.
     method : dict or str
         The method card (``name``, ``version``, ``url``, ``runtime_ms``, ...), or only its name.
 
@@ -236,21 +229,17 @@ def write_predictions(
     """
     path = Path(path)
     store.require_place(path, FORMAT, *SUFFIXES)
-    given = {"landmarks": landmarks, "position_map": position_map, "vertices": vertices}
-    arrays = {name: np.asarray(value) for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {"landmarks": landmarks, "pose_deg": pose_deg, "vertices": vertices}
+    given |= {"position_map": position_map, "vertex_start": vertex_start, "triangles": triangles}
+    given["triangle_start"] = triangle_start
+    arrays = {name: as_array(value) for name, value in given.items() if value is not None}
     card = {"name": method} if isinstance(method, str) else dict(method)
     texts = {"frame": frame, "topology": topology, "method": json.dumps(card, sort_keys=True)}
     ids = np.asarray(sample_ids)
     content = {"sample_id": ids, **texts, **arrays}
-    assemble(path, {key: value for key, value in content.items() if value is not None})
-    arrays["sample_id"] = np.array(text_ids(ids).tolist(), dtype=str)
-    if path.suffix == ".h5":
-        store.write_tree(path, FORMAT, FORMAT_VERSION, arrays, texts)
-        return
-    head = {"format": FORMAT, "format_version": FORMAT_VERSION, **texts}
-    members = {key: np.array(value) for key, value in head.items() if value is not None}
-    with store.atomic_path(path, FORMAT) as part, open(part, "wb") as stream:
-        np.savez(stream, allow_pickle=False, **members, **arrays)
+    for fault in structure_faults({k: v for k, v in content.items() if v is not None}, path):
+        raise fault
+    write_arrays(path, ids, arrays, texts)
 
 
 def assemble(
@@ -260,29 +249,23 @@ def assemble(
     for fault in (*faults, *structure_faults(content, path)):
         raise fault
     ids, frame = text_ids(np.asarray(content["sample_id"])), text_of(content["frame"]) or ""
-    arrays = {name: numbers_of(np.asarray(content[name])) for name in SHAPES if name in content}
+    arrays = {name: _typed(name, as_array(content[name])) for name in NAMES if name in content}
     topology = text_of(content.get("topology")) if "vertices" in arrays else None
-    digest = _digest(ids, frame, topology, arrays)
-    return Predictions(ids, frame, arrays, method_card(content, path), topology, path, digest)
+    found = digest(ids, frame, topology, arrays)
+    return Predictions(ids, frame, arrays, method_card(content, path), topology, path, found)
+
+
+def _typed(name: str, values: Any) -> Any:
+    """An array in the type that it is given out in; one in a file is converted when it is read."""
+    if name in STARTS.values():
+        return np.asarray(values, np.int64)
+    dtype = number_type(values.dtype, len(values.shape))
+    dtype = np.dtype("<i4") if name == "triangles" else dtype
+    if isinstance(values, StoredRows):
+        return StoredRows(values.source, values.name, values.shape, dtype)
+    return to_type(values, dtype)
 
 
 def numbers_of(values: NDArray) -> NDArray[np.floating]:
     """Stored numbers as float32 or float64; 16-bit maps are decoded from their fixed point."""
-    if values.dtype == np.uint16 and values.ndim == 4:
-        return decode_maps(values)
-    dtype = "<f8" if values.dtype.kind in "iu" or values.itemsize > 4 else "<f4"
-    return values.astype(dtype, copy=False)  # 2,000 maps take 1.5 GB, which nobody has twice
-
-
-def _digest(ids: NDArray, frame: str, topology: str | None, arrays: dict[str, NDArray]) -> str:
-    """Hash in the order of the ids, with one NaN and one zero, whatever the carrier."""
-    order = np.argsort(ids)
-    shapes = {name: [str(a.dtype), *a.shape] for name, a in sorted(arrays.items())}
-    head = [FORMAT, frame, topology, shapes, ids[order].tolist()]
-    digest = hashlib.sha256(json.dumps(head).encode())
-    for name in sorted(arrays):
-        for row in order:
-            values = arrays[name][row] + 0  # turns -0 into 0
-            values[np.isnan(values)] = np.nan
-            digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
+    return to_type(values, number_type(values.dtype, values.ndim))

@@ -8,7 +8,6 @@ Every rule yields its fault and goes on, so that ``prn-bench check`` can show al
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,15 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
+from prn_bench.predictions_arrays import array_faults
 
 FORMAT, FORMAT_VERSION = "prn-bench/predictions", 1
 FRAMES = ("image", "crop")
-#: Shapes after the sample axis (0 = any length), and the same in words.
-SHAPES: dict[str, tuple[tuple[tuple[int, ...], ...], str]] = {
-    "landmarks": (((68, 2), (68, 3)), "(N, 68, 2) or (N, 68, 3)"),
-    "position_map": (((3, 256, 256),), "(N, 3, 256, 256)"),
-    "vertices": (((0, 3),), "(N, V, 3)"),
-}
 
 
 def structure_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError]:
@@ -39,8 +33,10 @@ def structure_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchEr
     path : Path
         For the messages.
     """
-    for rule in (_format_faults, _frame_faults, _id_faults, _array_faults, _topology_faults):
+    for rule in (_format_faults, _frame_faults, _id_faults):
         yield from rule(content, path)
+    topology = text_of(content.get("topology"))
+    yield from array_faults(content, readable_ids(content), topology, path)
     try:
         method_card(content, path)
     except BenchError as error:
@@ -70,6 +66,14 @@ def text_ids(ids: NDArray) -> NDArray:
     if ids.ndim != 1 or not all(isinstance(value, str) for value in values):
         raise ValueError("ids must be one row of texts")
     return np.array(values, dtype=object)
+
+
+def readable_ids(content: Mapping[str, Any]) -> NDArray | None:
+    """The sample ids as an object array of str, or None where there are none that can be read."""
+    try:
+        return text_ids(np.asarray(content["sample_id"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def method_card(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -200,101 +204,4 @@ def _odd_ids(ids: NDArray, path: Path) -> Iterator[BenchError]:
             code="empty-id",
             where=path,
             remedy="Give every row the id of its sample.",
-        )
-
-
-def _array_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError]:
-    present = {name: np.asarray(content[name]) for name in SHAPES if name in content}
-    if not present:
-        yield BenchError(
-            "the file holds no predictions",
-            code="no-arrays",
-            where=path,
-            expected=f"one or more of {', '.join(SHAPES)}",
-            found=", ".join(sorted(content))[:200] or "nothing",
-            remedy="Name your array so; `landmarks` are the 68 points, in pixels.",
-        )
-    ids = np.asarray(content.get("sample_id"))
-    n_ids = len(ids) if ids.ndim == 1 else None
-    for name, values in present.items():
-        yield from _faults_of_array(name, values, n_ids, f"{path}, {name}")
-
-
-def _faults_of_array(
-    name: str, values: NDArray, n_ids: int | None, where: str
-) -> Iterator[BenchError]:
-    if not shape_fits(name, values.shape, n_ids):
-        yield BenchError(
-            "the array has the wrong shape",
-            code="wrong-shape",
-            where=where,
-            expected=SHAPES[name][1] + (f" with N = {n_ids}" if n_ids is not None else ""),
-            found=str(values.shape),
-            remedy=_shape_hint(name, values.shape, n_ids) or "Save the array in this shape.",
-        )
-    if name == "position_map" and values.dtype in (np.uint8, np.int8):
-        yield BenchError(
-            "the position maps have 8 bits: positions below 0 and above 255 are lost",
-            code="eight-bit-map",
-            where=where,
-            expected="float32 crop pixels",
-            found=str(values.dtype),
-            remedy="Store the network's own output, never a JPEG or PNG of it.",
-        )
-    elif values.dtype.kind not in "fiu":
-        yield BenchError(
-            "the array does not hold real numbers",
-            code="wrong-type",
-            where=where,
-            expected="float32 or float64",
-            found=str(values.dtype),
-            remedy="Save plain numbers: array.astype('float32').",
-        )
-
-
-def shape_fits(name: str, shape: tuple[int, ...], n_ids: int | None) -> bool:
-    """Whether an array of this name may have this shape, for this number of ids (None: any)."""
-    fits = any(
-        len(shape) == len(want) + 1
-        and all(a == b if b else a > 0 for a, b in zip(shape[1:], want, strict=True))
-        for want in SHAPES[name][0]
-    )
-    return fits and (n_ids is None or shape[0] == n_ids)
-
-
-def _shape_hint(name: str, shape: tuple[int, ...], n_ids: int | None) -> str | None:
-    if shape_fits(name, shape, None):
-        return f"Give each of the {n_ids} ids its row, and no other row."
-    if name == "landmarks" and len(shape) == 3 and shape[2] in (2, 3):
-        return "Scoring wants all 68 points in the 300-W order; other mark-ups cannot be scored."
-    if name != "position_map" and len(shape) == 3 and shape[1] in (2, 3):
-        return "Swap the last two axes: points first, then x, y, z."
-    if name == "position_map" and shape[1:] == (256, 256, 3):
-        return "Put the channels first: maps.transpose(0, 3, 1, 2)."
-    return None
-
-
-def _topology_faults(content: Mapping[str, Any], path: Path) -> Iterator[BenchError]:
-    if "vertices" not in content:
-        return
-    topology, shape = text_of(content.get("topology")), np.shape(content["vertices"])
-    if not topology:
-        yield BenchError(
-            "the vertices do not say which mesh they belong to",
-            code="no-topology",
-            where=path,
-            expected="topology, such as 'bfm-53215', or 'unordered'",
-            found=f"vertices of shape {shape}",
-            remedy="Write the file again with topology=...",
-        )
-        return
-    number = re.search(r"-(\d+)$", topology)
-    if number and len(shape) == 3 and int(number[1]) != shape[1]:
-        yield BenchError(
-            "the number of vertices does not belong to the topology",
-            code="wrong-topology",
-            where=path,
-            expected=f"{number[1]} vertices ({topology})",
-            found=str(shape[1]),
-            remedy="Store all vertices of the mesh in its order, or name the topology they have.",
         )

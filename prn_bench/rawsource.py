@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 
 from prn_bench.errors import BenchError
 from prn_bench.rawzip import (
-    MAX_MEMBER_BYTES,
     Member,
     is_debris,
     read_member,
@@ -89,7 +88,7 @@ class RawSource:
         member = self.members.get(name)
         if member is None:
             return str(self.root / name)
-        return str(member.archive) if member.offset is None else f"{member.archive}: {name}"
+        return member.archive if member.offset is None else f"{member.archive}: {name}"
 
 
 def open_raw(path: str | Path) -> RawSource:
@@ -129,15 +128,16 @@ def _folder_members(root: Path) -> dict[str, Member]:
     for name in sorted(files):
         if name.lower().endswith(".zip"):
             prefix = str(PurePosixPath(name).parent)
-            for inner, member in zip_members(files[name], "" if prefix == "." else prefix + "/"):
+            inside = zip_members(Path(files[name]), "" if prefix == "." else prefix + "/")
+            for inner, member in inside:
                 members.setdefault(inner, member)
     loose = {name: Member(file) for name, file in files.items() if name[-4:].lower() != ".zip"}
     return members | loose
 
 
-def _walk(folder: Path, resolved_root: Path) -> Iterator[tuple[str, Path]]:
+def _walk(folder: Path, resolved_root: Path) -> Iterator[tuple[str, str]]:
     """Regular files below a folder; links within it stay, links that leave it are refused."""
-    pending = [(folder, "")]
+    pending = [(str(folder), "")]
     while pending:
         place, prefix = pending.pop()
         with _scan(place) as entries:
@@ -147,12 +147,12 @@ def _walk(folder: Path, resolved_root: Path) -> Iterator[tuple[str, Path]]:
                 if entry.is_symlink():
                     _refuse_outside(Path(entry.path), resolved_root)
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
+                    pending.append((entry.path, f"{prefix}{entry.name}/"))
                 elif entry.is_file():  # pipes and devices are no data
-                    yield prefix + entry.name, Path(entry.path)
+                    yield prefix + entry.name, entry.path
 
 
-def _scan(place: Path) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+def _scan(place: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
     try:
         return os.scandir(place)
     except OSError as error:
@@ -175,10 +175,10 @@ def _refuse_outside(link: Path, resolved_root: Path) -> None:
         )
 
 
-def _read_file(path: Path, where: str) -> bytes:
-    with path.open("rb") as stream:
+def _read_file(path: str, where: str) -> bytes:
+    with open(path, "rb", buffering=0) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise BenchError("this is not a regular file", code="unreadable", where=where)
         refuse_large(status.st_size, where)
-        return stream.read(MAX_MEMBER_BYTES)
+        return stream.readall()  # not read(limit), which would be allocated first

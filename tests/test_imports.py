@@ -27,10 +27,10 @@ GROUPS = {
     "numbers": "geometry intervals landmarks metrics normalizers pose ranking raster regions render"
     " resampling subsets summary uvmap",
     "files": "annotation bfm croissant dataset dense_points derive face_layout facemodel facemodel_file"
-    " ict images landmark_map linear_face matfile mesh mesh_reader objfile outfile predictions predictions_csv"
+    " ict images landmark_map linear_face matfile mesh mesh_reader objfile outfile plyfile predictions predictions_csv"
     " predictions_arrays predictions_npz predictions_rows predictions_structure predictions_writer"
     " predicted_clouds protocol protocol_fields rawsource rawzip readers reference result_samples"
-    " result_cache results scans schema score_inputs sniff store store_guard topology wrlfile",
+    " result_cache results scans schema score_inputs settings sniff store store_guard topology wrlfile",
     "specialists": "gallery plots report surface",
     "engine": "aggregate audit batch bench build checks columns comparable comparison dataset_content"
     " dataset_writer demo diagnose evaluate recipes runner sensitivity spool survey synthetic",

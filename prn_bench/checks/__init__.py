@@ -9,18 +9,19 @@ from prn_bench import predictions_structure, schema, store
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError, Finding
 
+RAW_SUFFIXES = (".mat", ".obj", ".jpg", ".jpeg", ".png", ".bmp", ".pt", ".pth", ".ckpt", ".pkl")
 RESULT_SUFFIXES = (".json", ".csv.gz")  # the two files of a pair find each other by name
 ZIP_SIGNATURE, GZIP_SIGNATURE = b"PK\x03\x04", b"\x1f\x8b"
 
 
 def check_file(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> list[Finding]:
-    """Every fault of a dataset, prediction, result or face-model file.
+    """Every fault of a file: one of ours, or an annotation, image, mesh or folder of raw data.
 
     Parameters
     ----------
     path : path
-        Known by its content; only results need their suffix. Of a result either file of the pair;
-        a folder is checked as the results in it.
+        Ours are known by their content, others' by their suffix. Of a result either file of the
+        pair; a folder is checked as the results in it, or as raw data.
     dataset : Dataset or its path, optional
         What predictions belong to: their ids and coarse position are then checked too.
 
@@ -55,6 +56,11 @@ def _check(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
     if path.is_dir():
         yield from _check_folder(path)
         return
+    if path.suffix.lower() in RAW_SUFFIXES:
+        from prn_bench.checks.raw import check_raw_file
+
+        yield from check_raw_file(path)
+        return
     if not path.is_file():
         raise BenchError("there is no such file", code="no-such-file", where=path)
     with open(path, "rb") as stream:
@@ -74,12 +80,9 @@ def _check(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
 def _check_folder(path: Path) -> Iterator[Finding]:
     results = sorted(path.glob("*.json"))
     if not results:
-        raise BenchError(
-            "this is a folder without results",
-            code="unknown-kind",
-            where=path,
-            remedy="Name the file to check.",
-        )
+        from prn_bench.checks.raw import check_raw_folder
+
+        yield from check_raw_folder(path)
     for result in results:
         yield from check_file(result)
 

@@ -1,87 +1,30 @@
-"""Import readers: other people's output files to :class:`Predictions`.
+"""The two generic readers, for ``.npz`` and ``.csv``.
 
-A reader is a function ``read(path, *, frame, dataset) -> Predictions``; any package can bring one as an
-entry point of the group ``prn_bench.readers``. Here are the registry and the two generic readers, for
-``.npz`` and ``.csv``. They change the order of axes and the spelling of ids, never a coordinate, and
-write what they did into the ``notes`` of the method card.
+They change the order of axes and the spelling of ids, never a coordinate, and write what they did into
+the ``notes`` of the method card.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prn_bench.errors import BenchError
-from prn_bench.predictions import Predictions, assemble, read_npz_members
+from prn_bench.predictions import Predictions, assemble
 from prn_bench.predictions_csv import Table, long_points, wide_points
+from prn_bench.predictions_npz import read_npz_members
 from prn_bench.predictions_structure import FORMAT, method_card, text_ids, text_of
+from prn_bench.readers.ids import match_ids
 from prn_bench.sniff import fault, format_of, kind_of
+from prn_bench.topology import TOPOLOGIES
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
 
-GROUP = "prn_bench.readers"
 ID_NAMES = ("sample_id", "sample_ids", "names", "name", "ids", "id", "image", "filename", "file")
-TOPOLOGIES = {
-    53490: "bfm-53490",
-    53215: "bfm-53215",
-    38365: "bfm-noneck-38365",
-    43867: "prnet-43867",
-    35709: "bfm-front-35709",
-    5023: "flame-5023",
-}
-
-
-class Reader(Protocol):
-    """What an entry point of the group ``prn_bench.readers`` must be."""
-
-    def __call__(
-        self, path: Path, *, frame: str | None, dataset: Dataset | None = None
-    ) -> Predictions:
-        """Read one file or folder of a method's own output."""
-        ...
-
-
-def available_readers() -> dict[str, EntryPoint]:
-    """Entry points of all readers by name, those of other packages included; nothing is loaded."""
-    own = [EntryPoint(name, f"{__name__}:read_{name}", GROUP) for name in ("csv", "npz")]
-    return {point.name: point for point in (*own, *entry_points(group=GROUP))}
-
-
-def find_reader(name: str) -> Reader:
-    """The reader of this name.
-
-    Raises
-    ------
-    BenchError
-        ``unknown-reader`` with the known names, ``broken-reader`` when its package does not load.
-    """
-    known = available_readers()
-    if name not in known:
-        close = difflib.get_close_matches(name.lower(), known, 1)
-        raise BenchError(
-            f"there is no reader {name!r}",
-            code="unknown-reader",
-            expected="one of " + ", ".join(sorted(known)),
-            remedy=f"Did you mean {close[0]!r}?" if close else None,
-        )
-    try:
-        return known[name].load()
-    except (ImportError, AttributeError) as error:
-        raise BenchError(
-            f"the reader {name!r} does not load ({error})",
-            code="broken-reader",
-            where=known[name].value,
-            remedy="Install what it needs, or ask its author.",
-        ) from None
 
 
 def read_npz(path: Path, *, frame: str | None, dataset: Dataset | None = None) -> Predictions:
@@ -235,63 +178,3 @@ def _finish(
         earlier = card.get("notes", [])
         card["notes"] = [*(earlier if isinstance(earlier, list) else [earlier]), *notes]
     return assemble(path, {**content, "frame": frame, "method": json.dumps(card)})
-
-
-def match_ids(
-    given: list[str], known: Iterable[str], *, where: str | Path = ""
-) -> tuple[list[str], int]:
-    """Sample ids for file names: folders and the extension are dropped where nothing else fits.
-
-    Parameters
-    ----------
-    given : list of str
-        Such as ``AFLW2000/image00002.mat``; an id that is known is kept, and so is one that fits
-        nothing.
-    known : iterable of str
-        The dataset's ids, which may have folders themselves.
-    where : path
-        For the message.
-
-    Returns
-    -------
-    tuple
-        The ids, and how many of them were changed.
-
-    Raises
-    ------
-    BenchError
-        ``ambiguous-id``, when a name fits several samples or two names fit one.
-    """
-    ids = set(known)
-    by_stem: Mapping[str, list[str]] = _by_stem(ids)
-    matched = []
-    owner = {name: name for name in given if name in ids}
-    for name in given:
-        fits = [name] if name in ids else _fitting(name, ids, by_stem)
-        if len(fits) > 1 or (fits and owner.setdefault(fits[0], name) != name):
-            other = " and ".join(sorted(fits)[:2]) if len(fits) > 1 else f"{fits[0]}, like another"
-            raise BenchError(
-                f"the id {name!r} could mean {other}",
-                code="ambiguous-id",
-                where=where,
-                remedy="Name the samples as the dataset does (`prn-bench info` shows its ids).",
-            )
-        matched.append(fits[0] if fits else name)
-    return matched, sum(a != b for a, b in zip(given, matched, strict=True))
-
-
-def _by_stem(ids: Iterable[str]) -> dict[str, list[str]]:
-    stems: dict[str, list[str]] = defaultdict(list)
-    for name in ids:
-        stems[name.rsplit("/", 1)[-1]].append(name)
-    return stems
-
-
-def _fitting(name: str, ids: set[str], by_stem: Mapping[str, list[str]]) -> list[str]:
-    bare = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name.replace("\\", "/"))
-    parts = bare.split("/")
-    for start in range(len(parts)):  # the longest tail that is an id
-        tail = "/".join(parts[start:])
-        if tail in ids:
-            return [tail]
-    return by_stem.get(parts[-1], [])
