@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prn_bench.comparison import compare
     from prn_bench.dataset import open_dataset
     from prn_bench.errors import BenchError
     from prn_bench.evaluate import score
     from prn_bench.predictions import open_predictions, write_predictions
+    from prn_bench.predictions_memory import make_predictions
     from prn_bench.protocol import protocols
     from prn_bench.results import load_result
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "BenchError",
     "__version__",
+    "compare",
     "load_result",
+    "make_predictions",
     "open_dataset",
     "open_predictions",
     "protocols",
@@ -32,7 +36,9 @@ __all__ = [
 
 _HOMES = {
     "BenchError": "prn_bench.errors",
+    "compare": "prn_bench.comparison",
     "load_result": "prn_bench.results",
+    "make_predictions": "prn_bench.predictions_memory",
     "open_dataset": "prn_bench.dataset",
     "open_predictions": "prn_bench.predictions",
     "protocols": "prn_bench.protocol",

@@ -57,6 +57,7 @@ def shared_arrays(model: FaceModel | None, layout: str) -> dict[str, NDArray]:
     uv, basis = model.uv_layout, model.landmark_basis
     arrays: dict[str, NDArray | None] = {
         "uv/landmark_pixels": uv.landmark_pixels,
+        "uv/landmark_vertices": model.landmark_vertices,
         "uv/covered": uv.operator.covered,
         "uv/vertices": uv.operator.vertices,  # with the weights, meshes are read at the map's pixels
         "uv/weights": uv.operator.weights.astype("float32"),

@@ -203,7 +203,7 @@ def _given_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
         return np.asarray(predictions.arrays["landmarks"], np.float64)
     if "position_map" not in predictions.arrays:
         raise BenchError(
-            "these predictions hold neither landmarks nor position maps",
+            "these predictions hold no landmarks, no position maps and no mesh that has landmarks",
             code="no-landmarks",
             where=predictions.path,
             found=", ".join(sorted(predictions.arrays)),

@@ -70,7 +70,7 @@ FAMILIES: dict[str, Column] = {
 #: Arrays of the UV layout, the same for all samples.
 UV_NAMES = (
     *("uv/face_mask", "uv/region_weights", "uv/landmark_pixels", "uv/triangles", "uv/covered"),
-    *("uv/vertices", "uv/weights"),
+    *("uv/vertices", "uv/weights", "uv/landmark_vertices"),
 )
 
 ALWAYS = ("sample_id", "landmarks", "landmarks_visible", "image_size", "box", "crop")

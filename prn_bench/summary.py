@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from prn_bench.intervals import Interval, headline_interval
+from prn_bench.resampling import RESAMPLES
 from prn_bench.subsets import balanced_draws
 
 Aggregate = Literal["mean-of-bins", "mean-of-images", "median"]
@@ -71,6 +73,8 @@ class Summary:
         Fractions, of the errors in per cent: area under the CED up to ``AUC_LIMIT`` and share above
         ``FAILURE_LIMIT``; missing samples are failures. NaN for errors in pixels.
     draws : DrawSummary or None
+    interval : Interval or None
+        Of the headline; None where the samples are too few to say.
     """
 
     headline: float
@@ -87,6 +91,7 @@ class Summary:
     auc: float
     failure_rate: float
     draws: DrawSummary | None = None
+    interval: Interval | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON; NaN becomes None."""
@@ -103,6 +108,8 @@ def summarize(
     draws: int = 0,
     seed: int = 0,
     percent: bool = True,
+    groups: NDArray | None = None,
+    resamples: int = RESAMPLES,
 ) -> Summary:
     """Aggregate per-sample errors.
 
@@ -119,9 +126,13 @@ def summarize(
     aggregate : str
         Which figure is the headline.
     draws, seed : int
-        Number and seed of balanced subsets; 0 draws none.
+        Number of balanced subsets (0 draws none), and the seed of all that is drawn.
     percent : bool
         Whether the errors are per cent; AUC and failure rate exist only then.
+    groups : (n,), optional
+        Groups that the interval of the headline draws whole, such as subjects.
+    resamples : int
+        How many that interval takes; 0 for none.
 
     Returns
     -------
@@ -152,8 +163,11 @@ def summarize(
         "median": float(np.median(known)) if len(known) else np.nan,
     }
     drawn = _draw(errors, bins, len(parts), draws, seed) if draws else None
+    headline = figures[aggregate]
+    how: dict[str, Any] = {"groups": groups, "resamples": resamples, "seed": seed}
+    wanted = resamples > 0 and not np.isnan(headline)
     return Summary(
-        headline=figures[aggregate],
+        headline=headline,
         aggregate=aggregate,
         n=int(counted.sum()),
         n_missing=int(missing[counted].sum()),
@@ -167,6 +181,7 @@ def summarize(
         auc=area_under_ced(failures, AUC_LIMIT) if percent else np.nan,
         failure_rate=failure_rate(failures, FAILURE_LIMIT) if percent else np.nan,
         draws=drawn,
+        interval=headline_interval(errors, bins, aggregate, **how) if wanted else None,
     )
 
 

@@ -263,3 +263,20 @@ def test_methods_on_what_they_share(dataset: Dataset, meshes: NDArray, tmp_path:
     with pytest.raises(BenchError) as error:
         common_inputs(methods, dataset, "aflw2000/68/2d@all")
     assert error.value.code == "not-dense"
+
+
+def test_landmarks_of_meshes(dataset: Dataset, meshes: NDArray) -> None:
+    """Meshes without landmarks are read at the model's, and at the map's when they are its pixels."""
+    name = "aflw2000/68/3d@z-none+reference_frame=image"
+    result = score(predicted(dataset, meshes + SHIFT.astype(np.float32)), dataset, name)
+    px = result.samples.errors * result.samples.normalizer_px / 100
+    np.testing.assert_allclose(px, np.linalg.norm(SHIFT), atol=2e-3)
+    points, rows = DensePoints(dataset, ScoreInputs()), np.arange(len(dataset))
+    pixels = points.predicted(predicted(dataset, meshes), rows, rows).transpose(0, 2, 1)
+    flat = predicted(dataset, pixels, f"prnet-{len(points.index)}")
+    inside = points.layout.face_mask[tuple(points.layout.landmark_pixels.T)].all()
+    if inside:
+        assert score(flat, dataset, f"{name}+reference=uv-index").samples.errors.max() < 0.05
+    else:
+        assert refused(flat, dataset, name) == "no-landmarks"
+    assert refused(predicted(dataset, meshes, "unordered"), dataset, name) == "no-landmarks"

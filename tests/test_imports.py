@@ -27,8 +27,8 @@ GROUPS = {
     "numbers": "geometry intervals landmarks metrics normalizers pose ranking raster regions render"
     " resampling subsets summary uvmap",
     "files": "annotation bfm croissant dataset dense_points derive face_layout facemodel facemodel_file"
-    " ict images landmark_map linear_face matfile mesh mesh_reader objfile outfile plyfile predictions predictions_csv"
-    " predictions_arrays predictions_npz predictions_rows predictions_structure predictions_writer"
+    " ict images landmark_map linear_face matfile mesh mesh_landmarks mesh_reader objfile outfile plyfile predictions predictions_csv"
+    " predictions_arrays predictions_memory predictions_npz predictions_rows predictions_structure predictions_writer"
     " predicted_clouds protocol protocol_fields rawsource rawzip readers reference result_samples"
     " result_cache results scans schema score_inputs settings sniff store store_guard topology wrlfile",
     "specialists": "gallery plots report surface",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from prn_bench.cli import comparing, data, measure, scoring, show
+from prn_bench.cli import board, comparing, data, diagnosing, measure, scoring, show, training
 
 app = typer.Typer(
     name="prn-bench",
@@ -27,18 +27,25 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
-START, MAKE, SCORE, LOOK = "Start", "Make datasets", "Score", "Look"
+START, MAKE, TRAIN, SCORE, LOOK = "Start", "Make datasets", "Train", "Score", "Look"
+PUBLISH = "Publish"
 app.command(rich_help_panel=START)(scoring.demo)
 app.command(rich_help_panel=MAKE)(data.recipes)
 app.command("face-model", rich_help_panel=MAKE)(data.face_model)
 app.command(rich_help_panel=MAKE)(data.build)
+app.command(rich_help_panel=TRAIN)(training.train)
+app.command(rich_help_panel=TRAIN)(training.predict)
+app.command(rich_help_panel=TRAIN)(training.export)
+app.command("import-tf", rich_help_panel=TRAIN)(training.import_tf)
 app.command("import", rich_help_panel=SCORE)(scoring.import_predictions)
 app.command(rich_help_panel=SCORE)(scoring.score)
 app.command(rich_help_panel=SCORE)(scoring.aggregate)
 app.command(rich_help_panel=SCORE)(comparing.compare)
 app.command(rich_help_panel=SCORE)(comparing.sensitivity)
 app.command(rich_help_panel=SCORE)(scoring.protocols)
+app.command(rich_help_panel=SCORE)(diagnosing.doctor)
 app.command(rich_help_panel=LOOK)(show.check)
 app.command(rich_help_panel=LOOK)(show.info)
 app.command(rich_help_panel=LOOK)(show.plot)
 app.command(rich_help_panel=LOOK)(measure.bench)
+app.add_typer(board.app, rich_help_panel=PUBLISH)

@@ -224,7 +224,7 @@ def chosen_protocols(
 def _answers(predictions: Predictions, protocol: Protocol) -> bool:
     """Whether the predictions hold an array that the protocol is about at all."""
     wanted = {
-        "landmarks": {"landmarks", "position_map"},
+        "landmarks": {"landmarks", "position_map", "vertices"},
         "named": {"landmarks", "position_map"},
     }.get(protocol.point_set, {"vertices", "position_map"})
     return bool(({"pose_deg"} if protocol.task == "pose" else wanted) & set(predictions.arrays))

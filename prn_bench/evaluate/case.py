@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding, first_few
+from prn_bench.mesh_landmarks import mesh_landmarks
 from prn_bench.predictions_structure import FRAMES
 from prn_bench.protocol_fields import Protocol
 from prn_bench.reference import name_some
@@ -128,12 +129,18 @@ def make_case(
 
 
 def chosen(case: Case) -> Predictions:
-    """The joined predictions in the dataset's order, in memory: for landmarks, which are small."""
+    """The joined predictions in the dataset's order, in memory: for landmarks, which are small.
+
+    Meshes without landmarks are read at those of their topology.
+    """
     arrays = {
         name: np.asarray(values[case.own_rows])
         for name, values in case.predictions.arrays.items()
         if name in ("landmarks", "position_map", "pose_deg")
     }
+    if not arrays.keys() & {"landmarks", "position_map"}:
+        found = mesh_landmarks(case.predictions, case.dataset, case.own_rows)
+        arrays |= {} if found is None else {"landmarks": found}
     ids = np.asarray(case.predictions.sample_ids, object)[case.own_rows]
     return replace(case.predictions, sample_ids=ids, arrays=arrays)
 

@@ -1,0 +1,351 @@
+"""The leaderboard: facts in, tables out, byte for byte; what is edited or misfiled is named."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prn_bench.errors import BenchError
+from prn_bench.evaluate import score
+from prn_bench.leaderboard.build import build_tables, check_tables, first_difference, render
+from prn_bench.leaderboard.data import Leaderboard, open_leaderboard
+from prn_bench.leaderboard.facts import read_methods, read_published
+from prn_bench.leaderboard.filed import add_result, read_filed
+from prn_bench.leaderboard.table import make_tables
+from prn_bench.results import save
+from tests.fakes import face_world
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ROOT / "leaderboards"
+FIT = "aflw2000/68/2d@3ddfa-fit"
+
+METHOD = """
+name = "Name of {key}"
+year = 2020
+paper = "unknown"
+code = "unknown"
+licence = "unknown"
+trained_on = "300W-LP"
+overlap = "none known"
+sources = ["a readme"]
+names = ["{key}"]
+predictions = "run here"
+bibtex = '''@misc{{{key},
+  title = {{A title}}
+}}'''
+"""
+BOARD = """
+order = 1
+group = "A group"
+title = "A board"
+about = "What it is | about."
+unit = "%"
+families = ["aflw2000/68/2d"]
+
+[[columns]]
+name = "front"
+protocol = "aflw2000/68/2d@3ddfa-fit"
+figure = "bin [0, 30]"
+
+[[columns]]
+name = "mean"
+protocol = "aflw2000/68/2d@3ddfa-fit"
+"""
+HEAD = (
+    "id,board,row,column,method_key,method,value,unit,dataset,protocol,metric,subset,year,source,"
+    "url,evidence,how_known"
+)
+LINES = (
+    "p001,board,,front,a,A,2.50,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
+    "p002,board,,mean,a,A,3.10,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
+    "p003,board,,mean,b,B & C,2.90,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
+    "p004,board,,mean,b,Other,1.00,%,D,other words,M,s,2018,Else,https://example.org/2,thread,read",
+)
+DISAGREE = '[[disagreement]]\ntext = "Nobody knows."\nfamilies = ["aflw2000"]\nnumbers = ["p001"]\n'
+
+
+def write_facts(folder: Path) -> Path:
+    """A small leaderboard without results."""
+    for name in ("methods", "boards"):
+        (folder / name).mkdir(parents=True)
+    for key in "ab":
+        (folder / "methods" / f"{key}.toml").write_text(METHOD.format(key=key))
+    (folder / "boards" / "board.toml").write_text(BOARD)
+    (folder / "published.csv").write_text("\n".join([HEAD, *LINES, ""]))
+    (folder / "disagreements.toml").write_text(DISAGREE)
+    return folder
+
+
+def file_result(folder: Path, tmp: Path, method: str, *, shift: float = 0.0) -> Path:
+    """Score the small world under a method's name, and file the result."""
+    dataset, predictions = face_world()
+    predictions.method["name"] = method
+    predictions.arrays["landmarks"] += np.array([shift, 0, 0])
+    written, _ = save(score(predictions, dataset, FIT), tmp / f"results-{method}", replace=True)
+    return add_result(written, folder, read_methods(folder / "methods"))
+
+
+@pytest.fixture
+def facts(tmp_path: Path) -> Path:
+    """The small leaderboard, with a result of each method, b worse than a."""
+    folder = write_facts(tmp_path / "board")
+    file_result(folder, tmp_path, "a")
+    file_result(folder, tmp_path, "b", shift=3.0)
+    return folder
+
+
+@pytest.fixture
+def data(facts: Path) -> Leaderboard:
+    """The small leaderboard, read."""
+    return open_leaderboard(facts)
+
+
+def test_reported_and_recomputed_rows_stay_apart(data: Leaderboard) -> None:
+    """Reported rows have no rank; the best is marked among equals only, on each side."""
+    (table,) = make_tables(data)
+    assert [row.label for row in table.reported] == ["A", "B & C", "Other"]
+    best = {row.label: [c.text for c in row.cells.values() if c.best] for row in table.reported}
+    assert best == {"A": [], "B & C": ["2.90"], "Other": []}
+    assert all(c.rank == "" for row in table.reported for c in row.cells.values())
+    first, second = table.recomputed
+    assert (first.method.key, second.method.key) == ("a", "b")
+    assert [row.cells["mean"].rank for row in table.recomputed] == ["1", "2"]
+    assert first.cells["mean"].best
+    assert not second.cells["mean"].best
+    assert first.cells["mean"].number < second.cells["mean"].number
+
+
+def test_a_cell_is_the_figure_of_its_result(data: Leaderboard) -> None:
+    """Recomputed cells show three digits of the bin mean and of the headline with its interval."""
+    row = make_tables(data)[0].recomputed[0]
+    summary = row.filed[0].result.summary
+    assert row.cells["front"].number == Decimal(f"{summary.bins[0].mean:.3f}")
+    assert row.cells["mean"].text == f"{summary.headline:.3f}"
+    assert row.cells["mean"].interval == summary.interval
+    assert row.cells["front"].interval is None
+
+
+def test_tables_are_rebuilt_byte_for_byte(data: Leaderboard) -> None:
+    """Deleted tables come back the same; a second build changes nothing."""
+    build_tables(data)
+    tables = data.folder / "tables"
+    before = {path.name: path.read_bytes() for path in tables.iterdir()}
+    assert set(before) >= {"board.md", "board.csv", "board.tex", "README.md", "recomputed.md"}
+    assert build_tables(data) == []
+    shutil.rmtree(tables)
+    build_tables(open_leaderboard(data.folder))
+    assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+    assert check_tables(data) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("board.md", "2.90", "2.80", "column mean, row B & C: expected **2.90**, found **2.80**"),
+        ("board.csv", ",2.50,", ",2.40,", "column value, row A, front: expected 2.50, found 2.40"),
+        ("board.tex", "3.10", "3.1", "column mean, row A: expected 3.10, found 3.1"),
+    ],
+)
+def test_an_edited_digit_is_named(
+    data: Leaderboard, name: str, old: str, new: str, words: str
+) -> None:
+    """`check` says file, column, row, and both numbers."""
+    build_tables(data)
+    path = data.folder / "tables" / name
+    path.write_text(path.read_text().replace(old, new, 1))
+    (finding,) = check_tables(data)
+    assert (finding.code, finding.where) == ("table-differs", str(path))
+    assert words in finding.message
+
+
+def test_tables_that_are_not_there_or_too_many(data: Leaderboard) -> None:
+    """A missing table, a stranger, and a stale one are different findings."""
+    build_tables(data)
+    tables = data.folder / "tables"
+    (tables / "board.tex").unlink()
+    (tables / "stranger.md").write_text("x")
+    assert [f.code for f in check_tables(data)] == ["table-missing", "table-unknown"]
+    assert len(build_tables(data)) == 2
+    assert check_tables(data) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected", "found", "words"),
+    [
+        (".md", "a\n", "a\nb\n", "line 2: a line too many"),
+        (".md", "a\nb\n", "a\n", "line 2: lines are missing"),
+        (".md", "| x | y |", "| x |", "line 1: expected 'x y', found 'x'"),
+        (".csv", "a\n", "a\r\n", "the line ends differ"),
+    ],
+)
+def test_other_differences(suffix: str, expected: str, found: str, words: str) -> None:
+    """What is no cell is told by its line."""
+    assert first_difference(suffix, expected, found) == words
+
+
+def test_every_number_names_its_source(data: Leaderboard) -> None:
+    """Each line of a CSV has a source and an address; recomputed ones the hash of the protocol."""
+    rows = list(csv.DictReader(render(data)["board.csv"].splitlines()))
+    assert len(rows) == 8
+    for row in rows:
+        assert row["source"]
+        assert row["url"].startswith("https://" if row["kind"] == "reported" else "results/")
+        assert bool(row["protocol_hash"]) == (row["kind"] == "recomputed")
+    assert [row["rank"] for row in rows if row["column"] == "mean"][:2] == ["1", "2"]
+
+
+def test_latex(data: Leaderboard) -> None:
+    """Booktabs, the whole hash in a comment, bold for the best, special characters escaped."""
+    text = render(data)["board.tex"]
+    hash_ = data.filed[0].result.protocol.hash
+    assert f"% generated by prn-bench leaderboard build; {FIT} protocol hash {hash_}\n" in text
+    assert r"B \& C &  & \textbf{2.90}" in text
+    for command in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
+        assert command in text
+
+
+def test_markdown_keeps_its_columns(data: Leaderboard) -> None:
+    """Every line of a table has as many cells as its head; a bar in a text is escaped."""
+    blocks = [block.splitlines() for block in render(data)["board.md"].split("\n\n")]
+    tables = [block for block in blocks if block[0].startswith("| ")]
+    assert len(tables) == 2
+    for lines in tables:
+        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_stale_results_are_ranked_no_more(data: Leaderboard) -> None:
+    """A result of another version of a protocol leaves the boards, and `check` says so."""
+    build_tables(data)
+    old = data.filed[0]
+    result = replace(old.result, protocol=replace(old.result.protocol, version=7))
+    changed = replace(data, filed=(replace(old, result=result), *data.filed[1:]))
+    assert old.stale is False
+    (table,) = make_tables(changed)
+    assert [row.method.key for row in table.recomputed] == ["b"]
+    assert table.recomputed[0].cells["mean"].rank == ""
+    assert "stale-result" in [f.code for f in check_tables(changed)]
+    assert "stale: the protocol has changed" in render(changed)["recomputed.md"]
+
+
+def code_of(action: Any) -> str:
+    """The code of the BenchError that a call ends in."""
+    with pytest.raises(BenchError) as error:
+        action()
+    return error.value.code
+
+
+def test_add_refuses(facts: Path, tmp_path: Path) -> None:
+    """Unknown methods, changed protocols, paths of a machine, and another result in the place."""
+    methods = read_methods(facts / "methods")
+    dataset, predictions = face_world()
+    good = score(predictions, dataset, FIT)
+
+    def add(result: Any, **more: Any) -> Any:
+        written, _ = save(result, tmp_path / "new", replace=True)
+        return add_result(written, facts, methods, **more)
+
+    stranger = replace(good, method={"name": "nobody"})
+    assert code_of(lambda: add(stranger)) == "unknown-method"
+    other = score(predictions, dataset, f"{FIT}+aggregate=median")
+    assert code_of(lambda: add(other, method_key="a")) == "protocol-not-published"
+    traced = replace(good, method={"name": "a", "weights": "/home/me/w.pt"})
+    assert code_of(lambda: add(traced)) == "machine-path"
+    moved = replace(good, method={"name": "b"})
+    assert code_of(lambda: add(moved)) == "filed-already"
+    assert add(moved, replace=True).is_file()
+    silent = {"a": replace(methods["a"], predictions="")}
+    written, _ = save(good, tmp_path / "silent")
+    call = lambda: add_result(written, facts, silent, method_key="a")  # noqa: E731
+    assert code_of(call) == "unknown-predictions"
+
+
+def test_a_misfiled_result_is_found(facts: Path) -> None:
+    """A result under another method's or protocol's name is refused; so is an edited one."""
+    methods = read_methods(facts / "methods")
+    (one,) = {one.path.parent for one in read_filed(facts, methods)}
+    shutil.copytree(facts / one, facts / "results" / "elsewhere")
+    assert code_of(lambda: open_leaderboard(facts)) == "misfiled"
+    shutil.rmtree(facts / "results" / "elsewhere")
+    path = next((facts / one).glob("*.json"))
+    path.write_text(path.read_text().replace('"n": 40', '"n": 41', 1))
+    assert code_of(lambda: open_leaderboard(facts)) == "result-edited"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("published.csv", "p002", "p001"),
+        ("published.csv", ",2.50,", ",two,"),
+        ("published.csv", "https://", "ftp://"),
+        ("published.csv", ",thread,", ",rumour,"),
+        ("published.csv", ",2018,", ",18,"),
+        ("published.csv", ",mean,a", ",median,a"),
+        ("published.csv", ",mean,b,", ",mean,c,"),
+        ("published.csv", "how_known", "how"),
+        ("methods/a.toml", 'licence = "unknown"', 'licence = ""'),
+        ("methods/a.toml", "year = 2020", 'year = "2020"'),
+        ("methods/a.toml", "code", "kode"),
+        ("methods/a.toml", "@misc", "misc"),
+        ("boards/board.toml", "figure = ", "figur = "),
+        ("boards/board.toml", "3ddfa-fit", "none"),
+        ("boards/board.toml", '"mean"', '"front"'),
+        ("boards/board.toml", "order = 1", "order ="),
+        ("disagreements.toml", "p001", "p999"),
+        ("disagreements.toml", "[[disagreement]]", "[other]"),
+    ],
+)
+def test_a_wrong_fact_is_refused(tmp_path: Path, name: str, old: str, new: str) -> None:
+    """Each kind of mistake in the files that people write is a BenchError that names the file."""
+    folder = write_facts(tmp_path / "board")
+    path = folder / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(BenchError) as error:
+        open_leaderboard(folder)
+    assert error.value.code == "bad-fact"
+    assert name.split("/")[-1] in str(error.value)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    """A folder without published numbers is no leaderboard."""
+    assert code_of(lambda: open_leaderboard(tmp_path)) == "no-leaderboard"
+
+
+def test_the_command_line(facts: Path, run: Any) -> None:
+    """build, check and add in the words of a user; an edited table ends in exit code 1."""
+    code, out, _ = run("leaderboard", "build", "--data", facts)
+    assert (code, "5 files" in out) == (0, True)
+    assert run("leaderboard", "check", "--data", facts)[0] == 0
+    path = facts / "tables" / "board.md"
+    path.write_text(path.read_text().replace("2.90", "2.80"))
+    code, out, _ = run("leaderboard", "check", "--data", facts)
+    assert code == 1
+    assert "board.md" in out
+    assert run("leaderboard", "check", "--data", facts, "--json")[0] == 1
+    filed = next((facts / "results").glob("*/a@*.json"))
+    code, out, _ = run("leaderboard", "add", filed, "--data", facts)
+    assert (code, "filed" in out) == (0, True)
+
+
+def test_the_published_numbers_keep_their_count() -> None:
+    """The numbers in the repository: 731 of them, known paper values where they belong."""
+    numbers = read_published(REAL / "published.csv")
+    assert len(numbers) == 731
+    table = {(n.board, n.column, n.method): n.value for n in numbers}
+    assert table["prnet-table-1", "mean of bins", "PRN"] == "3.62"
+    assert table["prnet-figure-5", "3D", "PRN"] == "4.7006"
+    assert table["prnet-figure-8", "as printed", "PRN"] == "3.9625"
+    assert table["prnet-table-1", "AFLW-LFPA", "PAWF"] == "4.72"
+
+
+def test_the_tables_in_the_repository_are_current() -> None:
+    """What is committed is what the data give; CI runs `leaderboard check` through this."""
+    assert check_tables(open_leaderboard(REAL)) == []
