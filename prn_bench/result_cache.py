@@ -54,6 +54,8 @@ def cached(
         return replace(known, protocol=protocol, method=dict(predictions.method))
     result = make()
     try:
+        for damaged in place.glob("*") if place.is_dir() else ():
+            damaged.unlink()
         save(result, place, replace=True)
     except (BenchError, OSError):
         return result  # a cache that cannot be written is no reason to fail
