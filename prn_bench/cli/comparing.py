@@ -28,18 +28,34 @@ from prn_bench.cli.data import Json
 
 if TYPE_CHECKING:
     from prn_bench.results import Result
+    from prn_bench.score_inputs import ScoreInputs
 
 GLOB = set("*?[")
 
 
 def compare(
     results: Annotated[
-        list[Path], typer.Argument(help="Results (.json) made by score, or folders of them.")
+        list[Path],
+        typer.Argument(
+            help="Results (.json) made by score, or folders of them; prediction files with "
+            "--common-region."
+        ),
     ],
     protocol: Annotated[
         str | None,
         typer.Option("--protocol", "-p", help="Only the results under this protocol."),
     ] = None,
+    common_region: Annotated[
+        bool,
+        typer.Option("--common-region", help="Score prediction files on the points all have."),
+    ] = False,
+    dataset: Annotated[
+        Path | None, typer.Option(help="For --common-region.", dir_okay=False)
+    ] = None,
+    subset: Subset = None,
+    face_model: FaceModelFile = None,
+    index_map: IndexMaps = None,
+    jobs: Jobs = None,
     unpaired: Annotated[
         str,
         typer.Option(help="Samples that only some methods have an error for: refuse, or drop."),
@@ -53,7 +69,11 @@ def compare(
     if unpaired not in ("refuse", "drop"):
         what = f"--unpaired {unpaired} is no choice"
         raise BenchError(what, code="bad-option", expected="refuse or drop")
-    found = _load(results, protocol)
+    if common_region:
+        inputs = read_inputs(subset, face_model, index_map, None)
+        found = _score_common(results, dataset, protocol, inputs, jobs or os.cpu_count() or 1)
+    else:
+        found = _load(results, protocol)
     comparison = compare_results(found, unpaired="drop" if unpaired == "drop" else "refuse")
     if json:
         tables.print_json(comparison.as_dict())
@@ -110,6 +130,29 @@ def sensitivity(
     compare_tables.print_sensitivity(found)
     for line in not_scored([*left_out]):
         typer.echo(line)
+
+
+def _score_common(
+    paths: list[Path], dataset: Path | None, protocol: str | None, inputs: ScoreInputs, jobs: int
+) -> list[Result]:
+    """Results of prediction files over the points that all of them have."""
+    from prn_bench.dataset import open_dataset
+    from prn_bench.errors import BenchError
+    from prn_bench.evaluate import score
+    from prn_bench.evaluate.common import common_inputs
+    from prn_bench.predictions import open_predictions
+
+    if dataset is None or protocol is None:
+        raise BenchError(
+            "--common-region scores prediction files anew",
+            code="bad-option",
+            expected="--dataset D.h5 and --protocol ID as well",
+        )
+    opened, methods = open_dataset(dataset), [open_predictions(path) for path in paths]
+    shared = common_inputs(methods, opened, protocol, inputs)
+    found = [score(method, opened, protocol, inputs=shared, jobs=jobs) for method in methods]
+    typer.echo(f"{100 * found[0].coverage:.1f} % of the points are in all of them", err=True)
+    return found
 
 
 def _load(paths: list[Path], protocol: str | None) -> list[Result]:
