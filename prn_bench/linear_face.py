@@ -38,10 +38,14 @@ class LinearFace:
         """(b, 3, p) points of the fits whose rows ``read`` gives, image frame."""
         given = read("coefficients/identity"), read("coefficients/expression")
         weights = derive.coefficient_rows(*given, len(self.basis), self.n_identity)
-        shapes = (weights @ self.basis + self.mean).reshape(len(weights), 3, -1)
+        flat = weights @ self.basis
+        flat += self.mean
+        shapes = flat.reshape(len(weights), 3, -1)
         pose = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
         affine = pose.astype(np.float32)
-        return np.asarray(affine[..., :3] @ shapes + affine[..., 3:])
+        points = np.asarray(affine[..., :3] @ shapes)
+        points += affine[..., 3:]
+        return points
 
 
 def linear_of_model(

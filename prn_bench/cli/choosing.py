@@ -182,8 +182,8 @@ def _score(
             dataset,
             protocol,
             inputs=how.inputs,
-            jobs=how.jobs if protocol.uses_icp else 1,
-            scheduler=how.scheduler if protocol.uses_icp else None,
+            jobs=how.jobs,
+            scheduler=how.scheduler,
         ),
     )
 

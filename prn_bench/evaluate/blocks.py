@@ -74,24 +74,22 @@ class DenseWork:
     def __call__(self, block: Block) -> BlockScore:
         """Score one block."""
         points, keep = dense_points(self), self.keep(block.predictions)
-        predicted = points.predicted(block.predictions, block.rows, block.own_rows)[:, :, keep]
-        finite = np.isfinite(predicted)
-        missing = np.asarray(~finite.any((1, 2)))
-        partly = np.asarray(~missing & ~finite.all((1, 2)))
+        predicted = points.predicted(block.predictions, block.rows, block.own_rows)
+        predicted = predicted if keep.all() else predicted[:, :, keep]
+        missing, partly = unusable(predicted)
         good = ~missing & ~partly
+        first = hashlib.sha256(predicted[0].tobytes()).digest() if _alike(predicted) else b""
         mean_px, scale_px = np.full((2, len(block.rows)), np.nan)
         extra: Mapping[str, Values] = {}
         if good.any():
             rows = block.rows[good]
-            reference = self._reference(points, rows)[:, :, keep]
+            reference = self._reference(points, rows)
+            reference = reference if keep.all() else reference[:, :, keep]
             scale_px[good] = self._scale(rows, reference)
-            mean_px[good], found = self._errors(predicted[good], reference, rows)
+            chosen = predicted if good.all() else predicted[good]
+            mean_px[good], found = self._errors(chosen, reference)
             extra = {name: _spread(values, good) for name, values in found.items()}
-        first = hashlib.sha256(predicted[0].tobytes()).digest() if len(predicted) else b""
-        alike = bool((predicted == predicted[:1]).all())
-        return BlockScore(
-            block.rows, missing, partly, mean_px, scale_px, first if alike else b"", extra
-        )
+        return BlockScore(block.rows, missing, partly, mean_px, scale_px, first, extra)
 
     def keep(self, predictions: Predictions) -> NDArray[np.bool_]:
         """(p,) bool: points that the predictions have, and that all compared methods have."""
@@ -99,8 +97,9 @@ class DenseWork:
         return covered if self.inputs.common is None else covered & self.inputs.common
 
     def _reference(self, points: DensePoints, rows: NDArray[np.intp]) -> Points:
-        offset = np.array(FRAME_OFFSETS[self.protocol.reference_frame], np.float32)
-        return points.reference(rows) + offset[:, None]
+        found = points.reference(rows)
+        found += np.array(FRAME_OFFSETS[self.protocol.reference_frame], np.float32)[:, None]
+        return found
 
     def _scale(self, rows: NDArray[np.intp], reference: Points) -> Values:
         rule = normalizer(self.protocol.normalizer)
@@ -110,9 +109,7 @@ class DenseWork:
             return rule.measure(self.dataset.read("roi_box", rows))
         return rule.measure(reference.transpose(0, 2, 1))
 
-    def _errors(
-        self, predicted: Points, reference: Points, rows: NDArray[np.intp]
-    ) -> tuple[Values, Mapping[str, Values]]:
+    def _errors(self, predicted: Points, reference: Points) -> tuple[Values, Mapping[str, Values]]:
         protocol = self.protocol
         if protocol.dims == 3:
             for side in (predicted, reference):
@@ -127,8 +124,29 @@ class DenseWork:
 
 def mean_distance(predicted: Points, reference: Points, dims: int) -> Values:
     """(b,) float64 mean distance of planar (b, 3, p) points in their order, in x, y or x, y, z."""
-    squares = (predicted[:, :dims] - reference[:, :dims]) ** 2
-    return np.asarray(np.sqrt(squares.sum(1)).mean(-1, dtype=np.float64))
+    total = np.zeros((len(predicted), predicted.shape[2]), np.float32)
+    for axis in range(dims):
+        difference = predicted[:, axis] - reference[:, axis]
+        difference *= difference
+        total += difference
+    return np.asarray(np.sqrt(total, out=total).mean(-1, dtype=np.float64))
+
+
+def unusable(predicted: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(b,) samples that are NaN throughout, and (b,) samples with NaN or infinity beside numbers."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspect = ~np.isfinite(predicted.sum((1, 2)))  # one pass; a closer look is rarely needed
+    missing, partly = np.zeros((2, len(predicted)), bool)
+    for row in np.flatnonzero(suspect):
+        finite = np.isfinite(predicted[row])
+        missing[row], partly[row] = not finite.any(), finite.any() and not finite.all()
+    return missing, partly
+
+
+def _alike(predicted: Points) -> bool:
+    """Whether all samples of a block are the same points; most blocks differ at the first."""
+    few = predicted[:, :, :1]
+    return bool((few == few[:1]).all() and (predicted == predicted[:1]).all())
 
 
 def _spread(values: Values, good: NDArray[np.bool_]) -> Values:
