@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -185,11 +184,12 @@ def pair_members(names: Iterable[str], *, with_folder: bool = False) -> list[Sam
     """
     found: dict[str, dict[str, str]] = {}
     for name in sorted(names):
-        path = PurePosixPath(name)
-        kind = "image" if path.suffix.lower() in IMAGE_SUFFIXES else "annotation"
-        if path.name.startswith(".") or (kind == "annotation" and path.suffix.lower() != ".mat"):
+        folder, _, file = name.rpartition("/")  # a quarter million names: no path objects
+        stem, _, suffix = file.rpartition(".")
+        kind = "image" if f".{suffix.lower()}" in IMAGE_SUFFIXES else "annotation"
+        if file.startswith(".") or (kind == "annotation" and suffix.lower() != "mat"):
             continue
-        sample_id = f"{path.parent.name}/{path.stem}" if with_folder else path.stem
+        sample_id = f"{folder.rpartition('/')[2]}/{stem}" if with_folder else stem
         halves = found.setdefault(sample_id, {})
         if kind in halves:
             raise BenchError(

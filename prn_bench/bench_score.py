@@ -39,7 +39,7 @@ BLOCK = 64
 IMAGE_HEIGHT_PX = 450  # of every AFLW2000-3D image, so that the loop need not open it
 
 
-def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path) -> list[Row]:
+def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path, *, jobs: int) -> list[Row]:
     """Milliseconds a sample of dense 3D NME, both ways, the files on disk before and after.
 
     Parameters
@@ -48,6 +48,8 @@ def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path) -> list
         ``aflw2000-3d``.
     raw, face_model : path
         Raw data with 3DDFA fits, and their model.
+    jobs : int
+        Threads of ours.
 
     Returns
     -------
@@ -69,7 +71,9 @@ def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path) -> list
         dataset = open_dataset(place / "d.h5")
         points = _write_predictions(place, dataset, ScoreInputs())
         start = time.perf_counter()
-        result = score(open_predictions(place / "p.h5"), open_dataset(place / "d.h5"), PROTOCOL)
+        result = score(
+            open_predictions(place / "p.h5"), open_dataset(place / "d.h5"), PROTOCOL, jobs=jobs
+        )
         ours_ms = 1e3 * (time.perf_counter() - start) / len(dataset)
         rows = []
         source = open_raw(raw)
@@ -111,7 +115,12 @@ class _PlainLoop:
     """One image at a time, with everything that can be prepared once prepared."""
 
     def __init__(
-        self, source: RawSource, model: FaceModel, points: DensePoints, place: Path, dtype: DTypeLike
+        self,
+        source: RawSource,
+        model: FaceModel,
+        points: DensePoints,
+        place: Path,
+        dtype: DTypeLike,
     ) -> None:
         self.source, self.model, self.place = source, model, place
         self.dtype = np.dtype(dtype)
@@ -126,7 +135,8 @@ class _PlainLoop:
         """Per cent."""
         from scipy.io import loadmat
 
-        fields = loadmat(io.BytesIO(self.source.read(sample.annotation)))
+        stream: Any = io.BytesIO(self.source.read(sample.annotation))
+        fields = loadmat(stream)
         shape = self.mean.copy()
         for basis, name in zip(self.bases, ("Shape_Para", "Exp_Para"), strict=True):
             values = fields[name].astype(self.dtype)[: basis.shape[1], 0]

@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 from prn_bench import store
 from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Companions, SampleFiles
 from prn_bench.audit import Audit
-from prn_bench.batch import COEFFICIENTS, MAPS, BuildTask, Rows, cached_face_model, process
+from prn_bench.batch import Rows, cached_face_model, process
 from prn_bench.dataset_content import attributes_of, estimate_bytes, shared_arrays
 from prn_bench.dataset_writer import DatasetWriter
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
+from prn_bench.rawsample import COEFFICIENTS, MAPS, BuildTask
 from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.recipes import Card, Recipe
 from prn_bench.runner import run
 from prn_bench.schema import DATASET_FORMAT
 from prn_bench.spool import Spool, pack, unpack
 
-BATCH_SAMPLES = 64
-LAYOUTS = (MAPS, COEFFICIENTS)
+# Many, since a batch reads the whole face model once; of maps fewer, since they fill the memory.
+BATCH_SAMPLES = {MAPS: 64, COEFFICIENTS: 256}
 
 Progress = Callable[[int, int], None]
 
@@ -92,21 +93,21 @@ def build(
         ``nothing-found`` for a wrong folder, ``nothing-read`` when every sample is quarantined,
         ``wrong-face-model``, ``disk-too-small``, ``workers-die``, and what the recipe raises.
     """
-    if jobs < 1 or layout not in LAYOUTS:
-        raise ValueError(f"jobs must be at least 1 and layout one of {LAYOUTS}")
+    if jobs < 1 or layout not in BATCH_SAMPLES:
+        raise ValueError(f"jobs must be at least 1 and layout one of {list(BATCH_SAMPLES)}")
     out = Path(out)
     store.refuse_overwriting_input(out, raw, face_model)
     source = open_raw(raw)
-    candidates = _candidates(recipe, source)
-    companions = recipe.module.companions(source, candidates)
-    files = candidates[:limit]
+    files = _candidates(recipe, source)[:limit]
+    companions = recipe.module.companions(source, files)
     model = None if face_model is None else _fitting_model(Path(face_model), recipe.card, source)
     model_path = None if face_model is None else Path(face_model).resolve()
     task = BuildTask(recipe, Path(raw).resolve(), model_path, layout, with_images, lossless)
     _check_room(out, task, len(files), model)
     audit = Audit(found=len(files), findings=list(companions.findings))
     audit.findings += _count_note(recipe.card, len(files), limit)
-    batches = [files[i : i + BATCH_SAMPLES] for i in range(0, len(files), BATCH_SAMPLES)]
+    size = BATCH_SAMPLES[layout]
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
     spool = Spool(out, _plan(task, source, files, model))
     with spool.held():
         part = spool.folder / "dataset.h5"
@@ -173,7 +174,7 @@ def _finished(
                 yield spool.get(number)
             else:
                 rows = process(task, batch)
-                spool.put(number, pack(rows))
+                spool.put(number, rows)
                 yield rows
         return
     left = [(n, (task, batch)) for n, batch in enumerate(batches) if n not in ready]
@@ -255,7 +256,7 @@ def _plan(
     """Digest of all that decides what the batches hold."""
     said = [
         *(task.recipe.card.name, task.recipe.card.version, task.recipe.variant, task.layout),
-        *(task.with_images, task.lossless, BATCH_SAMPLES, str(source.root)),
+        *(task.with_images, task.lossless, BATCH_SAMPLES[task.layout], str(source.root)),
         None if model is None else model.model_id,
         hashlib.sha256(task.recipe.path.read_bytes()).hexdigest(),
         [(f.sample_id, f.annotation, f.image) for f in files],

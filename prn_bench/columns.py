@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import geometry
-from prn_bench.annotation import Annotation, Fit, SampleFiles
+from prn_bench import geometry, mesh
+from prn_bench.annotation import Fit
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel
-from prn_bench.mesh import Placed, place_vertices
+from prn_bench.rawsample import RawSample
 from prn_bench.schema import column
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 BOX_DIGITS = 3  # the box is rounded so that the crop does not hang on the last bit of a sum
-
-
-@dataclass(frozen=True)
-class RawSample:
-    """One sample as read: annotation, decoded picture, digest of the raw bytes."""
-
-    files: SampleFiles
-    annotation: Annotation
-    picture: Image | None
-    size_px: tuple[int, int]
-    sha256: bytes
 
 
 def geometry_columns(samples: list[RawSample], model: FaceModel | None) -> dict[str, NDArray]:
@@ -49,16 +34,21 @@ def geometry_columns(samples: list[RawSample], model: FaceModel | None) -> dict[
         **_own_columns([s.annotation.columns for s in samples]),
     }
     points = _landmarks(samples, columns, model)
-    boxes = [s.annotation.box for s in samples]
-    around = [
-        geometry.landmark_box(own) if box is None else box
-        for own, box in zip(points, boxes, strict=True)
-    ]
     columns["landmarks"] = points.astype(np.float32)
     columns["landmarks_visible"] = np.asarray(np.isfinite(points).all(-1))
-    columns["box"] = np.round(np.array(around), BOX_DIGITS)
+    columns["box"] = np.round(_boxes(samples, points), BOX_DIGITS)
     columns["crop"] = geometry.crop_from_box(columns["box"])
     return columns
+
+
+def _boxes(samples: list[RawSample], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 4) boxes to crop around: the annotated one, else that of the landmarks."""
+    given = {row: s.annotation.box for row, s in enumerate(samples) if s.annotation.box is not None}
+    boxes, rest = np.empty((len(samples), 4)), [r for r in range(len(samples)) if r not in given]
+    for row, box in given.items():
+        boxes[row] = box
+    boxes[rest] = geometry.landmark_box(points[rest])
+    return boxes
 
 
 def _fit_columns(fits: list[Fit]) -> dict[str, NDArray]:
@@ -112,22 +102,51 @@ def project_landmarks(model: FaceModel, columns: dict[str, NDArray]) -> NDArray[
     return geometry.apply_affine(pose_affine_of(columns), shapes)
 
 
-def place_fits(
-    model: FaceModel, columns: dict[str, NDArray], *, keep_points: bool
-) -> tuple[Placed, NDArray[np.float64]]:
-    """The fitted meshes in the crop frame, and the (n,) z shift that puts each rearmost vertex at 0.
+@dataclass(frozen=True)
+class PlacedFits:
+    """The fitted meshes of a batch in the crop frame, with the rearmost vertex of each at z = 0.
 
-    The shift is taken over all vertices, neck included, as face3d's training maps have it.
+    Attributes
+    ----------
+    affine : (n, 3, 4) float64
+        Model frame to crop frame, z shift included.
+    z_shift : (n,) float64
+        Taken over all vertices, neck included, as face3d's training maps have it.
+    meshes : Meshes
     """
+
+    affine: NDArray[np.float64]
+    z_shift: NDArray[np.float64]
+    meshes: mesh.Meshes
+
+
+def place_fits(model: FaceModel, columns: dict[str, NDArray], *, with_maps: bool) -> PlacedFits:
+    """Place the fits of a batch; ``with_maps`` keeps what position maps are made of."""
     affine = geometry.compose_affine(geometry.crop_affine(columns["crop"]), pose_affine_of(columns))
-    identity, expression = columns["coefficients/identity"], columns["coefficients/expression"]
-    placed = place_vertices(model, identity, expression, affine, keep_points=keep_points)
-    lowest = placed.low[2].copy()
-    if placed.points is not None:
-        placed.points[2] -= lowest
-    placed.low[2] -= lowest
-    placed.high[2] -= lowest
-    return placed, -lowest.astype(np.float64)
+    fits = columns["coefficients/identity"], columns["coefficients/expression"]
+    found = mesh.meshes(model, *fits, affine, with_maps=with_maps)
+    z_shift = -mesh.vertex_z(model, *fits, affine, found.rearmost)
+    affine[:, 2, 3] += z_shift
+    return PlacedFits(affine, z_shift, found)
+
+
+def reach_of_fits(
+    model: FaceModel,
+    columns: dict[str, NDArray],
+    placed: PlacedFits,
+    limits: tuple[float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) lowest and highest coordinate of each mesh, exact where it may leave the limits."""
+    low, high = mesh.reach(placed.meshes.box, placed.affine)
+    doubtful = np.flatnonzero(~((low >= limits[0]) & (high <= limits[1])).all(1))
+    if len(doubtful):
+        identity, expression = (
+            columns[f"coefficients/{part}"] for part in ("identity", "expression")
+        )
+        low[doubtful], high[doubtful] = mesh.extremes(
+            model, identity[doubtful], expression[doubtful], placed.affine[doubtful]
+        )
+    return low.min(1), high.max(1)
 
 
 def pose_affine_of(columns: Mapping[str, NDArray]) -> NDArray[np.float64]:

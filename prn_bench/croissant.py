@@ -67,10 +67,12 @@ def croissant(dataset: Dataset, *, url: str | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON-LD. The digest is of the whole file, so this reads it once.
+        JSON-LD. The digest is of the whole file, so this reads it once. ``datePublished`` is when the raw
+        data were, as the recipe's card says; what is synthetic never was.
     """
     attributes, path = dataset.attributes, dataset.path
     name = f"{attributes['recipe']}-{attributes['fingerprint'][:12]}"
+    published = {"datePublished": attributes["published"]} if "published" in attributes else {}
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -81,6 +83,7 @@ def croissant(dataset: Dataset, *, url: str | None = None) -> dict[str, Any]:
         "citeAs": attributes["citation"],
         "url": url or f"urn:prn-bench:{attributes['recipe']}",
         "version": f"{attributes['recipe_version']}.0.0",
+        **published,
         "creator": {"@type": "sc:Organization", "name": attributes["created_with"]},
         "distribution": [
             {

@@ -7,8 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from prn_bench import derive, uvmap
-from prn_bench.batch import COEFFICIENTS, MAPS, BuildTask
 from prn_bench.facemodel import FaceModel
+from prn_bench.rawsample import COEFFICIENTS, MAPS, BuildTask
 from prn_bench.rawsource import RawSource
 from prn_bench.synthetic.mark import SYNTHETIC_MARK
 
@@ -24,6 +24,7 @@ def attributes_of(
     from prn_bench import __version__
 
     card = task.recipe.card
+    is_real = SYNTHETIC_MARK not in source.names
     attributes: dict[str, Any] = {
         "recipe": card.name,
         "recipe_version": card.version,
@@ -32,7 +33,8 @@ def attributes_of(
         "licence": card.licence,
         "citation": card.citation,
         "created_with": f"prn-bench {__version__}",
-        "origin": "synthetic" if SYNTHETIC_MARK in source.names else "real",
+        "origin": "real" if is_real else "synthetic",
+        "published": (card.published or None) if is_real else None,
         "layout": task.layout if model else "landmarks",
         "image_format": ("png" if task.lossless else "jpeg") if task.with_images else None,
         "limit": limit,

@@ -43,7 +43,7 @@ class DatasetWriter:
         self._part = Path(path)
         self._open: h5py.File | None = None
         self._map_size_px, self._stored_offsets = map_size_px, dict(stored_offsets or {})
-        self._n_rows = 0
+        self._waiting: list[Mapping[str, NDArray]] = []
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -67,22 +67,28 @@ class DatasetWriter:
         images : list of n encoded images, or empty
         maps : list of n compressed position-map chunks (``store.compress_map``), or empty
         """
-        n_new = len(columns["sample_id"])
-        for name, values in columns.items():
-            store.append_rows(self._file, name, values, ROWS_PER_CHUNK)
-            offset = self._stored_offsets.get(name)
-            if offset is not None and self._n_rows == 0:
-                self._file[name].attrs["stored_offset"] = np.asarray(offset, np.float64)
         if images:
             store.append_images(self._file, "image", images)
         if maps:
             self._append_maps(maps)
-        self._n_rows += n_new
+        self._waiting.append(columns)
+        if sum(len(part["sample_id"]) for part in self._waiting) >= ROWS_PER_CHUNK:
+            self._append_waiting()
+
+    def _append_waiting(self) -> None:
+        """Rows of the small columns, a chunk at a time: part of one would be packed again and again."""
+        for name in self._waiting[0] if self._waiting else ():
+            is_new = name not in self._file
+            values = np.concatenate([part[name] for part in self._waiting])
+            store.append_rows(self._file, name, values, ROWS_PER_CHUNK)
+            if is_new and (offset := self._stored_offsets.get(name)) is not None:
+                self._file[name].attrs["stored_offset"] = np.asarray(offset, np.float64)
+        self._waiting.clear()
 
     def _append_maps(self, maps: list[bytes]) -> None:
-        side = self._map_size_px
+        side, is_new = self._map_size_px, "position_map" not in self._file
         node = store.append_maps(self._file, "position_map", maps, (3, side, side))
-        if self._n_rows == 0:
+        if is_new:
             node.attrs["scale_factor"] = uvmap.MAP_SCALE_PX
             node.attrs["add_offset"] = uvmap.MAP_OFFSET_PX
             node.attrs["units"] = "px"
@@ -90,6 +96,7 @@ class DatasetWriter:
 
     def finish(self, uv: Mapping[str, NDArray], attributes: Mapping[str, Any]) -> dict[str, str]:
         """Write the arrays of the UV layout, the attributes and the digests; returns the digests."""
+        self._append_waiting()
         for name, values in uv.items():
             store.write_array(self._file, name, values)
         for name, note in ((name, schema.column(name)) for name in store.array_names(self._file)):

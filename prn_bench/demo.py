@@ -1,7 +1,8 @@
-"""The demo: the whole way on synthetic faces, with errors planted so that the score can be proved."""
+"""The demo: the whole way on synthetic faces, from raw data to a trained network and its score."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,28 +10,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import gallery, plots
+from prn_bench import demo_report, geometry
 from prn_bench.build import build
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.evaluate import score
-from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import save_face_model
-from prn_bench.geometry import landmark_box
+from prn_bench.facemodel_file import load_face_model, save_face_model
 from prn_bench.predictions import open_predictions, write_predictions
 from prn_bench.protocol import protocol
 from prn_bench.recipes import find_recipe
-from prn_bench.report import Page
-from prn_bench.results import Result, save
+from prn_bench.results import Result, make_folder, save
+from prn_bench.runner import run
 from prn_bench.subsets import yaw_bins
 from prn_bench.synthetic.face import synthetic_face_model
 
+TRAINING, TEST = "300w-lp", "aflw2000-3d"
+NETWORK, MEAN_FACE, PLANTED = "small PRN", "mean face", "planted"
 PLANTED_PERCENT = (2.0, 3.0, 5.0)  # NME of the planted method by yaw bin
-NOISE_PX = 4.0  # of a second, noisy method
 HEADLINE = "aflw2000/68/2d@3ddfa-fit"
 PROTOCOLS = (HEADLINE, f"{HEADLINE}+reference_frame=image", "aflw2000/68/3d@z-mean")
-SHEET_SAMPLES = 6
+LAYOUTS = {TRAINING: "coefficients", TEST: "maps"}
 
 Say = Callable[[str], None]
+#: Trains on a dataset, in a folder, and writes predictions for another dataset: data, folder, test, out.
+Train = Callable[[Path, Path, Path, Path], None]
 
 
 @dataclass(frozen=True)
@@ -39,75 +41,88 @@ class Outcome:
 
     Attributes
     ----------
-    results : list of Result
-        Of the planted method.
+    results : dict of method name to its results, one a protocol
     planted : list of (bin label, planted per cent, found per cent)
+    training_s : float
+        Seconds of training and predicting; 0 without.
     report : Path
         The HTML page.
     """
 
-    results: list[Result]
+    results: dict[str, list[Result]]
     planted: list[tuple[str, float, float]]
+    training_s: float
     report: Path
 
 
-def run_demo(folder: str | Path, *, n_samples: int, jobs: int, say: Say) -> Outcome:
+def run_demo(
+    folder: str | Path, *, n_samples: int, n_test: int, jobs: int, say: Say, train: Train | None
+) -> Outcome:
     """Make everything under ``folder``.
 
     Parameters
     ----------
     folder : path
-    n_samples : int
-        Pictures in each of the two synthetic datasets.
+    n_samples, n_test : int
+        Pictures to train on and to test on, of different people.
     jobs : int
-        Worker processes of the builds.
+        Worker processes.
     say : callable
         Told what is being done.
+    train : callable, optional
+        See ``Train``; without it, only the mean face and the planted errors are scored.
     """
-    root = Path(folder)
-    root.mkdir(parents=True, exist_ok=True)
+    root = make_folder(folder)
     say("making the synthetic face model")
-    model = synthetic_face_model()
-    save_face_model(model, root / "face-model.h5")
-    datasets = {}
-    for name in ("300w-lp", "aflw2000-3d"):
-        say(f"taking {n_samples} pictures in the layout of {name}")
-        find_recipe(name).write_synthetic(root / f"raw-{name}", model, n_samples)
-        say(f"building {name}.h5")
-        datasets[name] = _built(root, name, jobs)
-    say("planting known errors, and scoring them")
-    test = datasets["aflw2000-3d"]
-    methods = {"planted": planted_predictions(test), "noisy": noisy_predictions(test)}
-    results = {name: _scored(root, name, points, test) for name, points in methods.items()}
+    save_face_model(synthetic_face_model(), root / "face-model.h5")
+    say(f"taking {n_samples} pictures in the layout of {TRAINING} and {n_test} in that of {TEST}")
+    work = [(0, (root, TRAINING, n_samples)), (1, (root, TEST, n_test))]
+    for _ in run(_make_dataset, work, jobs=min(jobs, len(work))):
+        pass
+    training, test = (open_dataset(root / f"{name}.h5") for name in (TRAINING, TEST))
+    seconds, network = 0.0, root / f"{NETWORK}.h5".replace(" ", "-")
+    files = {MEAN_FACE: root / "mean-face.h5", PLANTED: root / "planted.h5"}
+    if train is not None:
+        say("training a small network")
+        start = time.monotonic()
+        train(training.path, root / "training", test.path, network)
+        seconds, files = time.monotonic() - start, {NETWORK: network, **files}
+    say("planting known errors, and scoring all methods")
+    write_mean_face(files[MEAN_FACE], training, test)
+    write_planted(files[PLANTED], test)
+    results = {name: _scored(path, test, root / "results") for name, path in files.items()}
+    found = zip(results[PLANTED][0].summary.bins, PLANTED_PERCENT, strict=True)
+    planted = [(part.label, percent, part.mean) for part, percent in found]
     say("drawing and writing the report")
-    planted = _planted_found(results["planted"][0])
-    report = _write_report(root, model, datasets, methods, results, planted)
-    return Outcome(results["planted"], planted, report)
+    outcome = Outcome(results, planted, seconds, root / "report.html")
+    demo_report.write(outcome, files, training, test)
+    return outcome
 
 
-def planted_predictions(dataset: Dataset) -> NDArray[np.float64]:
-    """(n, 68, 3) landmarks whose NME is exactly 2, 3 and 5 per cent in the three yaw bins.
+def write_mean_face(out: Path, training: Dataset, test: Dataset) -> None:
+    """Predict the same for every picture: the mean landmarks of the training set, in the crop."""
+    crop = geometry.crop_affine(training.read("crop"), training.read("z_shift"))
+    mean = geometry.apply_affine(crop, training.read("landmarks").astype(np.float64)).mean(0)
+    points = np.broadcast_to(mean, (len(test), *mean.shape))
+    method = {"name": MEAN_FACE}
+    write_predictions(out, test.sample_ids, frame="crop", landmarks=points, method=method)
+
+
+def write_planted(out: Path, test: Dataset) -> None:
+    """Predict with an NME of exactly 2, 3 and 5 per cent in the three yaw bins.
 
     Every point is moved by that share of the box, in one random direction a sample, from the points as
     they are stored: the frame that the published protocol compares in.
     """
-    stored = dataset.read("landmarks").astype(np.float64) + dataset.stored_offset("landmarks")
-    box = landmark_box(stored)
+    stored = test.read("landmarks").astype(np.float64) + test.stored_offset("landmarks")
+    box = geometry.landmark_box(stored)
     side = np.sqrt((box[:, 2] - box[:, 0]) * (box[:, 3] - box[:, 1]))
-    share = np.asarray(PLANTED_PERCENT)[_bins(dataset)] / 100
+    share = np.asarray(PLANTED_PERCENT)[_bins(test)] / 100
     turn = np.random.default_rng(1).uniform(0, 2 * np.pi, len(stored))
-    moved = stored.copy()
-    moved[:, :, 0] += (share * side * np.cos(turn))[:, None]
-    moved[:, :, 1] += (share * side * np.sin(turn))[:, None]
-    return moved
-
-
-def noisy_predictions(dataset: Dataset) -> NDArray[np.float64]:
-    """(n, 68, 3) landmarks with Gaussian noise, larger in profile."""
-    points = dataset.read("landmarks").astype(np.float64)
-    size = NOISE_PX * (1 + _bins(dataset) / 2)
-    noise = np.random.default_rng(2).normal(size=points.shape)
-    return points + noise * size[:, None, None]
+    stored[:, :, 0] += (share * side * np.cos(turn))[:, None]
+    stored[:, :, 1] += (share * side * np.sin(turn))[:, None]
+    method = {"name": PLANTED}
+    write_predictions(out, test.sample_ids, frame="image", landmarks=stored, method=method)
 
 
 def _bins(dataset: Dataset) -> NDArray[np.intp]:
@@ -116,84 +131,18 @@ def _bins(dataset: Dataset) -> NDArray[np.intp]:
     return yaw_bins(yaw, edges=chosen.bin_edges, closed=chosen.closed, over_90=chosen.over_90)
 
 
-def _built(root: Path, name: str, jobs: int) -> Dataset:
-    out = root / f"{name}.h5"
+def _make_dataset(task: tuple[Path, str, int]) -> None:
+    """What a worker does: raw pictures, and the dataset file built from them."""
+    root, name, n_samples = task
     recipe, raw = find_recipe(name), root / f"raw-{name}"
-    build(recipe, raw, out, face_model=root / "face-model.h5", jobs=jobs)
-    return open_dataset(out)
+    recipe.write_synthetic(raw, load_face_model(root / "face-model.h5"), n_samples)
+    face_model, layout = root / "face-model.h5", LAYOUTS[name]
+    build(recipe, raw, root / f"{name}.h5", face_model=face_model, layout=layout)
 
 
-def _scored(root: Path, name: str, points: NDArray[np.float64], dataset: Dataset) -> list[Result]:
-    path = root / f"{name}.predictions.h5"
-    write_predictions(
-        path, dataset.sample_ids, frame="image", landmarks=points, method={"name": name}
-    )
-    results = [score(open_predictions(path), dataset, protocol(key)) for key in PROTOCOLS]
-    (root / "results").mkdir(exist_ok=True)
+def _scored(path: Path, dataset: Dataset, folder: Path) -> list[Result]:
+    predictions = open_predictions(path)
+    results = [score(predictions, dataset, protocol(key)) for key in PROTOCOLS]
     for result in results:
-        save(result, root / "results", replace=True)
+        save(result, make_folder(folder), replace=True)
     return results
-
-
-def _planted_found(result: Result) -> list[tuple[str, float, float]]:
-    parts = zip(result.summary.bins, PLANTED_PERCENT, strict=True)
-    return [(part.label, planted, part.mean) for part, planted in parts]
-
-
-def _write_report(
-    root: Path,
-    model: FaceModel,
-    datasets: dict[str, Dataset],
-    methods: dict[str, NDArray[np.float64]],
-    results: dict[str, list[Result]],
-    planted: list[tuple[str, float, float]],
-) -> Path:
-    test = datasets["aflw2000-3d"]
-    page = Page(
-        "prn_bench demo",
-        f"{len(test)} synthetic test pictures, scored under the protocols of AFLW2000-3D. "
-        "Every face here was made by code and belongs to nobody.",
-    )
-    page.heading("Training data: 300W-LP layout")
-    page.paragraph(
-        "One face seen from further and further aside. Green: the 68 landmarks, projected from the fit."
-    )
-    rows = list(range(SHEET_SAMPLES))
-    page.picture(
-        gallery.sample_sheet(datasets["300w-lp"], rows), "Crops with landmarks", kind="jpeg"
-    )
-    page.picture(
-        gallery.map_sheet(datasets["300w-lp"], rows),
-        "Their position maps: x, y, z of each face point in the crop as red, green, blue",
-    )
-    page.heading("Scores")
-    page.table(
-        ["yaw (degrees)", "planted %", "found %"],
-        [[label, f"{a:.3f}", f"{b:.3f}"] for label, a, b in planted],
-    )
-    page.paragraph(
-        "The planted method moves every point by a known share of the face box; the scoring engine, "
-        "which knows nothing of that, must find the same number."
-    )
-    for name, group in results.items():
-        page.table([name, "mean of bins", "mean of images", "median", "n"], _rows(group))
-    plots.ced_figure([group[0] for group in results.values()], out=root / "ced.png")
-    caption = "Cumulative error distribution of both methods"
-    page.picture((root / "ced.png").read_bytes(), caption)
-    page.heading("Test pictures")
-    sheet = gallery.sample_sheet(test, rows, predicted=methods["noisy"][rows])
-    page.picture(sheet, "Reference (green) and the noisy method (red)", kind="jpeg")
-    page.save(root / "report.html")
-    return root / "report.html"
-
-
-def _rows(results: list[Result]) -> list[list[str]]:
-    return [
-        [
-            result.protocol.id,
-            *(f"{v:.3f}" for v in (s.mean_of_bins, s.mean_of_images, s.median)),
-            str(s.n),
-        ]
-        for result in results
-        for s in (result.summary,)
-    ]

@@ -7,7 +7,7 @@ fit where the dataset has its coefficients (exact, and no map is decoded), else 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,8 @@ class DensePoints:
         if self._stride > 1:
             raise ValueError("points left out by a stride have no triangles")
         if self.on_map:
-            return grid_triangles(self._mask)
+            numbers = np.cumsum(self._mask.reshape(-1)) - 1  # of the pixels among the points
+            return numbers[grid_triangles(self._mask)].astype(np.int32)
         model = self.inputs.model
         return np.zeros((0, 3), np.int32) if model is None else model.triangles
 
@@ -172,7 +173,7 @@ class DensePoints:
 
     def _vertices(self, predictions: Predictions) -> NDArray:
         if "vertices" in predictions.arrays and predictions.topology != UNORDERED:
-            return predictions.arrays["vertices"]
+            return cast("NDArray", predictions.arrays["vertices"])  # one in a file acts alike
         raise BenchError(
             "these predictions hold neither position maps nor vertices in a known order",
             code="no-dense-points",
@@ -192,12 +193,12 @@ class DensePoints:
         known = self._readers.get((topology, n_predicted))
         if known is None:
             chart, layout = self._chart(topology), self.layout
+            corners: NDArray[np.integer] = np.repeat(self.index[:, None], 3, 1)
+            weights: NDArray[np.floating] = _FIRST.repeat(len(self.index), 0)
             if self.on_map:
-                corners = (layout.vertices.reshape(-1, 3), layout.weights.reshape(-1, 3))
-                points = [values[self.index] for values in corners]
-            else:
-                points = [np.repeat(self.index[:, None], 3, 1), _FIRST.repeat(len(self.index), 0)]
-            known = mesh_reader(points[0], points[1], chart, n_predicted)
+                corners = layout.vertices.reshape(-1, 3)[self.index]
+                weights = layout.weights.reshape(-1, 3)[self.index]
+            known = mesh_reader(corners, weights, chart, n_predicted)
             self._readers[topology, n_predicted] = known
         return known
 

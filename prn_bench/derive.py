@@ -119,9 +119,14 @@ def position_maps(
     given = read("coefficients/identity"), read("coefficients/expression")
     weights = coefficient_rows(*given, len(basis), split)
     shapes = weights @ basis.reshape(len(basis), -1) + mean.reshape(-1)
+    affine = map_affine(read)
+    maps = affine[..., :3] @ shapes.reshape(len(shapes), 3, -1) + affine[..., 3:]
+    return maps.reshape(len(maps), *mean.shape)
+
+
+def map_affine(read: Read) -> NDArray[np.float32]:
+    """(b, 3, 4) model frame to crop frame, of the rows that ``read`` gives."""
     pose = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
     crop = geometry.crop_from_box(read("box"))
     exact = geometry.compose_affine(geometry.crop_affine(crop, read("z_shift")), pose)
-    affine = exact.astype(np.float32)
-    maps = affine[..., :3] @ shapes.reshape(len(shapes), 3, -1) + affine[..., 3:]
-    return maps.reshape(len(maps), *mean.shape)
+    return exact.astype(np.float32)

@@ -60,9 +60,9 @@ def layout_of(dataset: Dataset, model: FaceModel | None) -> FaceLayout:
     lacking = [name for name in NAMES if f"uv/{name}" not in dataset.names]
     if lacking or "topology" not in dataset.attributes:
         raise model_needed(dataset, f"this dataset holds no uv/{(lacking or NAMES)[0]}")
-    mask = "face_mask" if "uv/face_mask" in dataset.names else "covered"
+    masked = "face_mask" if "uv/face_mask" in dataset.names else "covered"
     about = dataset.attributes
-    arrays = [dataset.read(f"uv/{name}") for name in (mask, *NAMES[:3])]
+    arrays = [dataset.read(f"uv/{name}") for name in (masked, *NAMES[:3])]
     return FaceLayout(str(about["topology"]), int(about["mesh_vertices"]), *arrays)
 
 

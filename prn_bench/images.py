@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,12 +28,16 @@ def decode_image(data: bytes, where: str) -> Image:
     BenchError
         ``truncated-image`` when the end is missing, ``not-an-image`` for anything else.
     """
+    return load_image(open_image(data, where), where)
+
+
+def open_image(data: bytes, where: str) -> Image:
+    """A picture of which only the header is read, for its size; raises as :func:`decode_image`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        picture = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
-        picture.load()
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
+        with _damage_named(where):
+            return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
     except UnidentifiedImageError:
         raise BenchError(
             "this is not an image",
@@ -39,6 +46,27 @@ def decode_image(data: bytes, where: str) -> Image:
             found=describe(data),
             remedy="Download it again.",
         ) from None
+
+
+def load_image(opened: Image, where: str) -> Image:
+    """The RGB pixels of an opened picture; raises ``truncated-image``."""
+    with _damage_named(where):
+        opened.load()
+        if opened.mode == "RGB":
+            return opened
+        with opened:
+            return opened.convert("RGB")
+
+
+@contextmanager
+def _damage_named(where: str) -> Iterator[None]:
+    """What Pillow raises on a damaged picture, as one BenchError."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        yield
+    except UnidentifiedImageError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BenchError(
             f"the image is cut short or damaged ({error})",
@@ -65,25 +93,36 @@ def cut_crop(picture: Image, crop: NDArray[np.float64], size_px: int) -> Image:
     """
     from PIL import Image
 
-    scale = crop[0, 0]
-    # Pillow counts from the pixels' outer edges, the frames from their centres.
-    edge = (0.5 * (scale - 1) - crop[:2, 2]) / scale
-    size = np.array([picture.width, picture.height])
-    first = np.ceil(np.maximum(-edge * scale, 0) - 1e-6).astype(int)
-    last = np.floor(np.minimum((size - edge) * scale, size_px) + 1e-6).astype(int)
-    if (last <= first).any():
+    scale = float(crop[0, 0])
+    across = _span(scale, float(crop[0, 2]), picture.width, size_px)
+    down = _span(scale, float(crop[1, 2]), picture.height, size_px)
+    if across is None or down is None:
         return Image.new("RGB", (size_px, size_px))
-    low, high = np.clip(edge + first / scale, 0, size), np.clip(edge + last / scale, 0, size)
-    part = picture.resize(
-        (int(last[0] - first[0]), int(last[1] - first[1])),
-        Image.Resampling.BILINEAR,
-        box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
-    )
-    if part.size == (size_px, size_px):
+    (left, right), (low_x, high_x) = across
+    (top, bottom), (low_y, high_y) = down
+    size, box = (right - left, bottom - top), (low_x, low_y, high_x, high_y)
+    part = picture.resize(size, Image.Resampling.BILINEAR, box=box)
+    if size == (size_px, size_px):
         return part
     canvas = Image.new("RGB", (size_px, size_px))
-    canvas.paste(part, (int(first[0]), int(first[1])))
+    canvas.paste(part, (left, top))
     return canvas
+
+
+def _span(
+    scale: float, offset: float, n_pixels: int, size_px: int
+) -> tuple[tuple[int, int], tuple[float, float]] | None:
+    """Along one axis: which pixels of the crop lie on the picture, and the part of it that fills them.
+
+    Pillow counts from the pixels' outer edges, the frames from their centres.
+    """
+    edge = (0.5 * (scale - 1) - offset) / scale
+    first = math.ceil(max(-edge * scale, 0) - 1e-6)
+    last = math.floor(min((n_pixels - edge) * scale, size_px) + 1e-6)
+    if last <= first:
+        return None
+    low, high = max(edge + first / scale, 0.0), min(edge + last / scale, float(n_pixels))
+    return (first, last), (low, high)
 
 
 def encode_image(picture: Image, *, lossless: bool) -> bytes:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -237,12 +236,10 @@ def _effective_number(within: NDArray[np.bool_], groups: NDArray) -> Array:
 
 def _quantile(level: float, n_groups: int | None) -> float:
     """Normal quantile, or Student's for the spread of a few groups."""
-    upper = 1 - _tail(level)
-    if n_groups is None:
-        return NormalDist().inv_cdf(upper)
-    from scipy.special import stdtrit
+    from scipy.special import ndtri, stdtrit
 
-    return float(stdtrit(max(n_groups - 1, 1), upper))
+    upper = 1 - _tail(level)
+    return float(ndtri(upper) if n_groups is None else stdtrit(max(n_groups - 1, 1), upper))
 
 
 def _wilson(share: Array, n: Array, z: float) -> tuple[Array, Array]:

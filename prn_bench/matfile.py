@@ -27,7 +27,7 @@ MAX_BYTES = 1 << 31  # all parts of a model file, unpacked: face3d's BFM.mat nee
 MAX_SAMPLE_BYTES = 1 << 28  # the same for bytes, which come from a raw dataset
 MAX_RATIO = 1100  # deflate cannot pack better than 1032 to 1
 HEADER_BYTES = 128
-SMALL_BYTES, PEEK_BYTES = 1 << 16, 512  # larger elements show their head before they are unpacked
+PEEK_BYTES = 256  # of a compressed element, for its name; the rest is unpacked where it is wanted
 INT8, INT32, UINT32, MATRIX, COMPRESSED = 1, 5, 6, 14, 15
 STRUCT, NUMERIC_CLASSES = 2, range(6, 16)
 _CLASSES = (1, STRUCT, 4, 5, *NUMERIC_CLASSES)  # cell, char and sparse have a name and shape too
@@ -179,7 +179,7 @@ class _Reader:
     def __init__(self, order: str, names: Names, fields: Names, limit: int) -> None:
         self.order, self.names, self.fields = order, names, fields
         self.limit, self.unpacked = limit, 0
-        self._pair = struct.Struct(order + "II")
+        self._pair, self._start = struct.Struct(order + "II"), struct.Struct(order + "6I")
 
     def tag(self, data: memoryview, at: int) -> tuple[int, int, int, int]:
         """Type, begin and end of the element at a byte, and where the next one begins."""
@@ -199,36 +199,39 @@ class _Reader:
     def variable(self, body: memoryview, *, is_packed: bool) -> Iterator[tuple[_Part, Value]]:
         """The variable in a top-level element; nothing for MATLAB's nameless workspace."""
         try:
-            whole = self._unpack(body) if is_packed else body
-            head = zlib.decompressobj().decompress(body, 8 + PEEK_BYTES) if whole is None else b""
-            part = self._header(memoryview(head)[8:] if whole is None else whole)
+            unpacker, head = self._peek(body) if is_packed else (None, body)
+            part = self._header(head if unpacker is None else head[8:])
             if part is None or not part.name:
                 return
             value: Value = None
             if self.names is None or part.name in self.names:
-                whole = self._unpack(body, is_wanted=True) if whole is None else whole
-                value = None if whole is None else self._value(whole, part)
+                whole = head if unpacker is None else self._unpack(unpacker, head)
+                value = self._value(whole, part)
             yield part, value
         except _Cut as error:
             raise _Damaged(str(error)) from None
 
-    def _unpack(self, body: memoryview, *, is_wanted: bool = False) -> memoryview | None:
-        """The matrix in a compressed element, its checksum held; None for a large unwanted one."""
-        tag = zlib.decompressobj().decompress(body[:PEEK_BYTES], 8)
-        if len(tag) < 8:
+    def _peek(self, body: memoryview) -> tuple[zlib._Decompress, memoryview]:
+        """Tag and start of the matrix in a compressed element, whose stated size must be possible."""
+        unpacker = zlib.decompressobj()
+        head = unpacker.decompress(body, 8 + PEEK_BYTES)
+        if len(head) < 8:
             raise _Damaged("a compressed element without a tag")
-        kind, count = self._pair.unpack(tag)
+        kind, count = self._pair.unpack_from(head)
         if kind != MATRIX or count > MAX_RATIO * max(len(body), 64):
             raise _Damaged(f"a compressed element of type {kind} that claims {count} bytes")
-        if count > SMALL_BYTES and not is_wanted:
-            return None
+        return unpacker, memoryview(head)
+
+    def _unpack(self, unpacker: zlib._Decompress, head: memoryview) -> memoryview:
+        """The whole matrix in a compressed element, its checksum held."""
+        count = self._pair.unpack_from(head)[1]
         self.unpacked += count
         if self.unpacked > self.limit:
             raise _TooLarge(f"the file unpacks to more than {self.limit >> 20} MiB")
-        unpacker = zlib.decompressobj()
-        whole = unpacker.decompress(body, 8 + count)
-        surplus = unpacker.decompress(unpacker.unconsumed_tail, 1)
-        if len(whole) != 8 + count or surplus or not unpacker.eof:
+        # Asked for a byte too many, so that it meets the end of the stream, and with it the checksum.
+        rest = max(8 + count - len(head), 0) + 1
+        whole = bytes(head) + unpacker.decompress(unpacker.unconsumed_tail, rest)
+        if len(whole) != 8 + count or not unpacker.eof:
             raise _Damaged(f"a compressed element does not unpack to its {count} bytes")
         return memoryview(whole)[8:]
 
@@ -236,28 +239,26 @@ class _Reader:
         """Class, shape and name of a matrix; None for an empty one and for classes without."""
         if not body:
             return None
-        kind, begin, end, at = self.tag(body, 0)
-        if kind != UINT32 or end - begin != 8:
+        # Flags and shape never fit into a tag: both elements have their full form.
+        kind, count, word, _, shape_kind, size = self._start.unpack_from(body)
+        if kind != UINT32 or count != 8:
             raise _Damaged("a matrix without its flags")
-        word = struct.unpack_from(self.order + "I", body, begin)[0]
         class_code, flags = word & 0xFF, word >> 8 & 0xFF
         if class_code not in _CLASSES:
             return None
-        kind, begin, end, at = self.tag(body, at)
-        if kind != INT32 or (end - begin) % 4 or not 8 <= end - begin <= 128:
+        if shape_kind != INT32 or size % 4 or not 8 <= size <= 128:
             raise _Damaged("a matrix without its shape")
-        shape = struct.unpack_from(f"{self.order}{(end - begin) // 4}i", body, begin)
+        shape = struct.unpack_from(f"{self.order}{size // 4}i", body, self._start.size)
         if min(shape) < 0:
             raise _Damaged(f"a matrix of shape {shape}")
-        kind, begin, end, at = self.tag(body, at)
+        kind, begin, end, at = self.tag(body, self._start.size + size + size % 8)
         if kind != INT8:
             raise _Damaged("a matrix without its name")
         return _Part(_text(body[begin:end]), shape, class_code, flags, at)
 
     def _value(self, body: memoryview, part: _Part) -> Value:
-        if part.class_code == STRUCT and math.prod(part.shape) == 1:
-            return self._struct(body, part)
-        return self._array(body, part)
+        is_struct = part.class_code == STRUCT and math.prod(part.shape) == 1
+        return self._struct(body, part) if is_struct else self._array(body, part)
 
     def _array(self, body: memoryview, part: _Part) -> NDArray | None:
         if part.class_code not in NUMERIC_CLASSES or part.flags & FLAG_COMPLEX:
@@ -295,4 +296,5 @@ class _Reader:
 def _text(name: memoryview) -> str:
     """A name without what could upset a terminal."""
     text = str(name, "latin-1").split("\0")[0]
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    shown = (letter if letter.isprintable() else "?" for letter in text)
+    return text if text.isprintable() else "".join(shown)

@@ -1,8 +1,13 @@
-"""Many fitted faces at once: coefficients to vertices in the crop, block by block within the cache."""
+"""Many fitted faces at once: what of their meshes is wanted, without placing every vertex of every face.
+
+The views of one person share their shape, so each different shape of a batch is computed once. A pose is
+linear, so the rearmost vertex of a view needs one row of a product, the reach of a mesh follows from a box
+around its shape, and a position map is a map of the shape, moved.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,39 +15,42 @@ from numpy.typing import NDArray
 
 from prn_bench.facemodel import FaceModel
 
-BLOCK_VERTICES = 1024  # three planes of a block, 64 faces wide, are 0.8 MB
+Array = NDArray[np.float64]
+
+GROUP_SHAPES = 64  # computed in one product, which reads the whole basis: 41 MB for the BFM
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Faces placed in a frame.
+class Meshes:
+    """What is known of the meshes of a batch.
 
     Attributes
     ----------
-    points : (3, v, b) float32 or None
-        Coordinate first, faces last.
-    low, high : (3, b) float32
-        Smallest and largest coordinates over all vertices.
+    rearmost : (b,) intp
+        Vertex with the smallest z.
+    box : (b, 2, 3) float64
+        Smallest and largest coordinates of each face's shape, model frame.
+    maps : list of (3, n, n) float32, or None
+        The different shapes on the UV map, model frame; None when not asked for.
+    shape : (b,) intp
+        Which of ``maps`` is a face's.
     """
 
-    points: NDArray[np.float32] | None
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    rearmost: NDArray[np.intp]
+    box: Array
+    maps: list[NDArray[np.float32]] | None
+    shape: NDArray[np.intp]
 
 
-def place_vertices(
+def meshes(
     model: FaceModel,
     identity: NDArray[np.floating],
     expression: NDArray[np.floating],
-    affine: NDArray[np.floating],
+    affine: Array,
     *,
-    keep_points: bool,
-) -> Placed:
-    """Vertices of a batch of fits, each moved by its own affine map.
-
-    A block of vertices is computed, moved and searched for its extremes while it lies in the cache;
-    done array by array, moving costs as much as the matrix product. Faces with equal coefficients, as
-    the views of one person in 300W-LP, are computed once.
+    with_maps: bool,
+) -> Meshes:
+    """Look at the meshes of a batch of fits, each moved by its own affine map.
 
     Parameters
     ----------
@@ -51,98 +59,102 @@ def place_vertices(
     expression : (b, k) float
     affine : (b, 3, 4) float
         Model frame to the frame wanted.
-    keep_points : bool
-        False when only the extremes are asked for.
-
-    Returns
-    -------
-    Placed
+    with_maps : bool
     """
+    rearmost, box = np.empty(len(affine), np.intp), np.empty((len(affine), 2, 3))
+    shape = np.empty(len(affine), np.intp)
+    maps: list[NDArray[np.float32]] = []
+    count = 0
+    for vertices, faces in _shapes(model, identity, expression):
+        for own, members in zip(vertices, faces, strict=True):
+            # The planes of the box are three more rows of the product that looks for the rearmost.
+            rows = np.concatenate([affine[members, 2, :3], np.eye(3)]).astype(np.float32)
+            moved = rows @ own.T
+            rearmost[members] = moved[:-3].argmin(1)
+            box[members] = moved[-3:].min(1), moved[-3:].max(1)
+            shape[members] = count
+            count += 1
+        if with_maps:
+            maps.extend(model.uv_layout.operator.maps_from_vertices(vertices.transpose(2, 1, 0)))
+    return Meshes(rearmost, box, maps if with_maps else None, shape)
+
+
+def _shapes(
+    model: FaceModel, identity: NDArray[np.floating], expression: NDArray[np.floating]
+) -> Iterator[tuple[NDArray[np.float32], list[NDArray[np.intp]]]]:
+    """The different shapes of a batch, some (g, v, 3) at a time, and the faces that have each of them."""
     weights = model.weights(identity, expression)
-    maps = np.ascontiguousarray(np.moveaxis(affine, 0, -1), np.float32)  # (3, 4, b)
-    n_faces = maps.shape[2]
-    points = np.empty((3, model.n_vertices, n_faces), np.float32) if keep_points else None
-    low, high = (np.full((3, n_faces), end, np.float32) for end in (np.inf, -np.inf))
-    move = _mover(model, weights, maps)
-    scratch = np.empty((3, BLOCK_VERTICES, n_faces), np.float32)
-    for start in range(0, model.n_vertices, BLOCK_VERTICES):
-        block = slice(start, min(start + BLOCK_VERTICES, model.n_vertices))
-        moved = scratch[:, : block.stop - start] if points is None else points[:, block]
-        move(block, moved)
-        np.minimum(low, moved.min(1), out=low)
-        np.maximum(high, moved.max(1), out=high)
-    return Placed(points, low, high)
-
-
-Mover = Callable[[slice, NDArray[np.float32]], None]
-
-
-def _mover(model: FaceModel, weights: NDArray[np.float32], maps: NDArray[np.float32]) -> Mover:
-    """What fills a block of moved vertices (3, vertices, faces): by shape, where faces share shapes."""
-    shapes, groups = _distinct(weights)
-    if 3 * len(groups) > weights.shape[1]:
-        return _each_face(model, weights, maps)
-    return _each_shape(model, shapes, groups, maps)
-
-
-def _each_shape(
-    model: FaceModel,
-    weights: NDArray[np.float32],
-    groups: list[slice | NDArray[np.intp]],
-    maps: NDArray[np.float32],
-) -> Mover:
-    """Every shape once; a product with the maps of its faces then places them all."""
-    shape = np.ones((len(groups), BLOCK_VERTICES, 4), np.float32)  # homogeneous
-
-    def move(block: slice, moved: NDArray[np.float32]) -> None:
-        size = block.stop - block.start
-        for axis, plane in enumerate(model.planes):
-            shape[:, :size, axis] = (plane[block] @ weights + model.mean[block, axis, None]).T
-        for own, faces in zip(shape, groups, strict=True):
-            for axis in range(3):
-                moved[axis][:, faces] = own[:size] @ maps[axis][:, faces]
-
-    return move
-
-
-def _each_face(model: FaceModel, weights: NDArray[np.float32], maps: NDArray[np.float32]) -> Mover:
-    """Faces that differ: long elementwise loops over a block of all of them."""
-    # The maps, repeated for each vertex of a block: plain long loops instead of many short ones.
-    spread = np.repeat(maps[:, :, None], BLOCK_VERTICES, 2)
-    shape = np.empty((3, BLOCK_VERTICES, weights.shape[1]), np.float32)
-    scratch = np.empty(shape.shape[1:], np.float32)
-
-    def move(block: slice, moved: NDArray[np.float32]) -> None:
-        size = block.stop - block.start
-        for axis, plane in enumerate(model.planes):
-            np.matmul(plane[block], weights, out=shape[axis, :size])
-            shape[axis, :size] += model.mean[block, axis, None]
-        for axis in range(3):
-            np.multiply(shape[0, :size], spread[axis, 0, :size], out=moved[axis])
-            for other in (1, 2):
-                part = np.multiply(
-                    shape[other, :size], spread[axis, other, :size], out=scratch[:size]
-                )
-                moved[axis] += part
-            moved[axis] += spread[axis, 3, :size]
-
-    return move
-
-
-def _distinct(
-    weights: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], list[slice | NDArray[np.intp]]]:
-    """The different columns, in order of appearance, and the faces that have each of them."""
     faces: dict[bytes, list[int]] = {}
     for face, column in enumerate(weights.T):
         faces.setdefault(column.tobytes(), []).append(face)
-    first = [members[0] for members in faces.values()]
-    groups = [_as_slice(members) for members in faces.values()]
-    return np.ascontiguousarray(weights[:, first]), groups
+    members = [np.array(own) for own in faces.values()]
+    split = model.n_components[0]
+    for start in range(0, len(members), GROUP_SHAPES):
+        group = members[start : start + GROUP_SHAPES]
+        own = np.ascontiguousarray(weights[:, [faces[0] for faces in group]].T)
+        vertices = own[:, :split] @ _rows(model.identity_basis).T
+        vertices += own[:, split:] @ _rows(model.expression_basis).T
+        vertices += model.mean.reshape(-1)
+        yield vertices.reshape(len(group), -1, 3), group
 
 
-def _as_slice(members: list[int]) -> slice | NDArray[np.intp]:
-    """A run of neighbours as a slice, which NumPy copies much faster than a list of places."""
-    if members[-1] - members[0] + 1 == len(members):
-        return slice(members[0], members[-1] + 1)
-    return np.array(members, np.intp)
+def _rows(basis: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3 v, k): the basis as it lies in memory; a product with its transpose needs no copy of it."""
+    return basis.reshape(-1, basis.shape[2])
+
+
+def vertex_z(
+    model: FaceModel,
+    identity: NDArray[np.floating],
+    expression: NDArray[np.floating],
+    affine: Array,
+    vertices: NDArray[np.intp],
+) -> Array:
+    """(b,) z of one vertex of each face after its map, in float64.
+
+    Summed component by component, as landmarks are: the same bits on every machine and in every batch.
+    """
+    points = model.mean[vertices].astype(np.float64)
+    for basis, values in (
+        (model.identity_basis, identity),
+        (model.expression_basis, expression),
+    ):
+        rows = basis[vertices].astype(np.float64)
+        for k in range(min(basis.shape[2], values.shape[1])):
+            points += rows[..., k] * values[:, k, None].astype(np.float64)
+    x, y, z = (affine[:, 2, axis] * points[:, axis] for axis in range(3))
+    return np.asarray(x + y + z + affine[:, 2, 3])
+
+
+def reach(box: Array, affine: Array) -> tuple[Array, Array]:
+    """(b, 3) bounds of what moved meshes reach, from the (b, 2, 3) boxes around their shapes.
+
+    No vertex lies outside, but some may stay well inside: see :func:`extremes`.
+    """
+    centre, half = box.mean(1), (box[:, 1] - box[:, 0]) / 2
+    middle = (affine[..., :3] @ centre[..., None])[..., 0] + affine[..., 3]
+    spread = (np.abs(affine[..., :3]) @ half[..., None])[..., 0]
+    return middle - spread, middle + spread
+
+
+def extremes(
+    model: FaceModel,
+    identity: NDArray[np.floating],
+    expression: NDArray[np.floating],
+    affine: Array,
+) -> tuple[Array, Array]:
+    """(b, 3) smallest and largest coordinates over all vertices of each face."""
+    low, high = np.empty((len(affine), 3)), np.empty((len(affine), 3))
+    for vertices, faces in _shapes(model, identity, expression):
+        for own, members in zip(vertices, faces, strict=True):
+            for face in members:
+                moved = affine[face, :, :3].astype(np.float32) @ own.T
+                low[face], high[face] = moved.min(1), moved.max(1)
+    return low + affine[..., 3], high + affine[..., 3]
+
+
+def moved_map(shape_map: NDArray[np.float32], affine: Array) -> NDArray[np.float32]:
+    """(3, n, n) position map of a face: its shape's map, moved by its (3, 4) affine map."""
+    exact = affine.astype(np.float32)
+    moved = exact[:, :3] @ shape_map.reshape(3, -1) + exact[:, 3:]
+    return moved.reshape(shape_map.shape)

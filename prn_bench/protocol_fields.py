@@ -111,7 +111,7 @@ class Protocol:
     )
     icp_start: Literal["none", "centroid", "landmarks", "landmarks-scale"] = "centroid"
     icp_criterion: Literal["relative-rmse", "mse", "mean-distance"] = "relative-rmse"
-    icp_tolerance: float = 1e-6
+    icp_tolerance: float = 0.0  # 0: to the fixed point, where no pair changes
     icp_iterations: int = 0  # 0: until converged
     trim: float = 0.0  # share of the worst pairs that no fit sees
     # -- head pose

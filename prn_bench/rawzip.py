@@ -27,7 +27,7 @@ FLAG_ENCRYPTED = 1
 class Member(NamedTuple):
     """Where a file lies: on disk (``archive`` is the file), or at an offset of a zip."""
 
-    archive: Path
+    archive: str
     offset: int | None = None  # None: a file of its own
     packed_size: int = 0
     size: int = 0
@@ -55,7 +55,7 @@ def zip_members(path: Path, prefix: str) -> Iterator[tuple[str, Member]]:
                 remedy="Unpack it with its password, and name the folder.",
             )
         place = (info.header_offset, info.compress_size, info.file_size, info.compress_type)
-        yield prefix + name, Member(path, *place, info.CRC)
+        yield prefix + name, Member(str(path), *place, info.CRC)
 
 
 def _zip_list(path: Path) -> list[zipfile.ZipInfo]:
@@ -98,7 +98,7 @@ def read_member(member: Member, where: str) -> bytes:
     offset = member.offset or 0
     if min(offset, member.packed_size) < 0:
         raise _damaged(where, "its place in the zip is impossible")
-    with member.archive.open("rb", buffering=0) as stream:
+    with open(member.archive, "rb", buffering=0) as stream:
         stream.seek(offset)
         head = stream.read(LOCAL_HEADER_BYTES)
         if len(head) < LOCAL_HEADER_BYTES or head[:4] != LOCAL_SIGNATURE:

@@ -2,7 +2,7 @@
 
 A recipe is a folder with ``card.toml`` (facts for people) and ``recipe.py`` with three functions:
 ``find(source) -> list[SampleFiles]``, ``read(source, sample) -> Annotation`` and
-``companions(source, samples) -> Companions``. A ``synthetic.py`` beside them may offer
+``companions(source, samples) -> Companions``, of the samples that are built. A ``synthetic.py`` may offer
 ``write(folder, model, n_samples, *, seed)``: raw data in the same layout, made from a face model.
 
 Recipes are found through the entry-point group ``prn_bench.recipes``: an entry names such a folder's
@@ -48,6 +48,8 @@ class Card:
         folder looks.
     fitted_with : str, optional
         How the topology of the face model begins that the stored fits belong to, such as ``bfm``.
+    published, published_source : str, optional
+        When the raw data were published (ISO 8601, as much of the date as is known), and who says so.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Card:
     obtain: str
     tree: str
     fitted_with: str = ""
+    published: str = ""
+    published_source: str = ""
 
 
 @dataclass(frozen=True)

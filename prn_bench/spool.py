@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from prn_bench.batch import Rows
 from prn_bench.errors import BenchError, Finding
 from prn_bench.store import atomic_path, writing
 
-PLAN = "plan.txt"
+PLAN, FINDINGS = "plan.txt", "findings"
 
 
 class Spool:
@@ -73,8 +73,8 @@ class Spool:
             return set()
         return {number for number in range(n_batches) if self._whole(number)}
 
-    def put(self, number: int, content: bytes) -> None:
-        """Store a batch as :func:`pack` made it."""
+    def put(self, number: int, content: bytes | Rows) -> None:
+        """Store a batch, or what :func:`pack` made of it."""
         with writing(self._out):
             self.folder.mkdir(exist_ok=True)
             plan = self.folder / PLAN
@@ -82,7 +82,12 @@ class Spool:
                 with atomic_path(plan) as part:
                     part.write_text(self._plan, "utf-8")
             part = self._path(number).with_suffix(".part")
-            part.write_bytes(content)  # not forced to the disk: what a power cut loses is made anew
+            with open(part, "wb") as stream:
+                if isinstance(content, bytes):
+                    stream.write(content)
+                else:
+                    write_rows(content, stream)
+            # Not forced to the disk: what a power cut loses is made anew.
             os.replace(part, self._path(number))
 
     def get(self, number: int) -> Rows:
@@ -115,8 +120,8 @@ class Spool:
     def _whole(self, number: int) -> bool:
         """Whether a batch is there, and without quarantined samples: those may have been repaired."""
         try:
-            with np.load(self._path(number), allow_pickle=False) as archive:
-                findings = json.loads(archive["findings"].tobytes())
+            with zipfile.ZipFile(self._path(number)) as archive:
+                findings = json.loads(_array(archive, f"{FINDINGS}.npy").tobytes())
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return False
         return all(finding["level"] != "error" for finding in findings)
@@ -136,36 +141,53 @@ def _lock(stream: TextIO) -> bool:
 
 
 def pack(rows: Rows) -> bytes:
-    """One batch as the bytes of an ``.npz``."""
-    arrays: dict[str, Any] = {
-        f"column:{name}": _storable(values) for name, values in rows.columns.items()
-    }
-    arrays |= {f"residual:{name}": values for name, values in rows.residuals.items()}
-    for name, parts in (("images", rows.images), ("maps", rows.maps)):
-        arrays[f"{name}:sizes"] = np.array([len(part) for part in parts], np.int64)
-        arrays[f"{name}:bytes"] = np.frombuffer(b"".join(parts), np.uint8)
-    findings = json.dumps([asdict(finding) for finding in rows.findings])
-    arrays["findings"] = np.frombuffer(findings.encode(), np.uint8)
+    """One batch as bytes."""
     stream = io.BytesIO()
-    np.savez(stream, **arrays)
+    write_rows(rows, stream)
     return stream.getvalue()
+
+
+def write_rows(rows: Rows, stream: IO[bytes]) -> None:
+    """Write one batch: an ``.npz``, in which images and maps stand one after the other as they are."""
+    findings = json.dumps([asdict(finding) for finding in rows.findings])
+    arrays = {
+        **{f"column:{name}": _storable(values) for name, values in rows.columns.items()},
+        **{f"residual:{name}": values for name, values in rows.residuals.items()},
+        "images": np.array([len(part) for part in rows.images], np.int64),
+        "maps": np.array([len(part) for part in rows.maps], np.int64),
+        FINDINGS: np.frombuffer(findings.encode(), np.uint8),
+    }
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+        for name, parts in (("images", rows.images), ("maps", rows.maps)):
+            with archive.open(name, "w", force_zip64=True) as member:
+                for part in parts:
+                    member.write(part)
 
 
 def unpack(content: bytes) -> Rows:
     """The batch that :func:`pack` packed."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        arrays = {name[:-4]: _array(archive, name) for name in names}
+        parts = {name: _split(archive.read(name), arrays[name]) for name in ("images", "maps")}
     columns = {name[7:]: v for name, v in arrays.items() if name.startswith("column:")}
     if "sample_id" in columns:
         columns["sample_id"] = columns["sample_id"].astype(object)
-    findings = json.loads(arrays["findings"].tobytes())
     return Rows(
         columns,
-        _split(arrays["images:bytes"], arrays["images:sizes"]),
-        _split(arrays["maps:bytes"], arrays["maps:sizes"]),
-        [Finding(**finding) for finding in findings],
+        parts["images"],
+        parts["maps"],
+        [Finding(**finding) for finding in json.loads(arrays[FINDINGS].tobytes())],
         {name[9:]: v for name, v in arrays.items() if name.startswith("residual:")},
     )
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray:
+    with archive.open(name) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _storable(values: NDArray) -> NDArray:
@@ -173,6 +195,6 @@ def _storable(values: NDArray) -> NDArray:
     return values.astype(str) if values.dtype.kind == "O" else values
 
 
-def _split(content: NDArray[np.uint8], sizes: NDArray[np.int64]) -> list[bytes]:
+def _split(content: bytes, sizes: NDArray[np.int64]) -> list[bytes]:
     ends = np.cumsum(sizes)
-    return [content[end - size : end].tobytes() for size, end in zip(sizes, ends, strict=True)]
+    return [content[end - size : end] for size, end in zip(sizes, ends, strict=True)]

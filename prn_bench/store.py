@@ -171,8 +171,14 @@ def append_images(file: h5py.File, name: str, images: list[bytes]) -> None:
         dtype = h5py.vlen_dtype(np.uint8)
         file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(64,))
     node = _grow(file, name, len(images))
-    for row, data in enumerate(images, len(node) - len(images)):
-        node[row] = np.frombuffer(data, np.uint8)
+    rows = np.empty(len(images), node.dtype)
+    for row, data in enumerate(images):
+        rows[row] = np.frombuffer(data, np.uint8)
+    # In one call, since one by one they take three times as long; by hand, since h5py takes a single
+    # row for an array of its own.
+    target = node.id.get_space()
+    target.select_hyperslab((len(node) - len(images),), (len(images),))
+    node.id.write(h5py.h5s.create_simple((len(images),)), target, rows)
 
 
 def append_maps(
@@ -203,8 +209,10 @@ def compress_map(codes: NDArray[np.uint16]) -> bytes:
     """
     from deflate import zlib_compress
 
-    planes = np.ascontiguousarray(codes, "<u2").view(np.uint8).reshape(-1, 2).T
-    return bytes(zlib_compress(planes.tobytes(), 1))
+    planes = np.empty((2, codes.size), np.uint8)
+    planes[0] = codes.reshape(-1)  # low bytes, which is what the cast keeps, then high bytes
+    np.right_shift(codes.reshape(-1), 8, out=planes[1], casting="unsafe")
+    return bytes(zlib_compress(planes, 1))
 
 
 def stored_bytes(file: h5py.File) -> dict[str, int]:

@@ -135,7 +135,7 @@ def _barycentric(arrays: Mapping[str, NDArray], name: str, n: int, path: Path) -
         raise _bad(path, f"vertices and weights ({n}, 3)", f"{vertices.shape}, {weights.shape}")
     vertices = vertices.astype(np.int64)
     n_predicted = _number_in(name)
-    known = (vertices >= 0).all(1)
+    known = np.asarray((vertices >= 0).all(1))
     _check_range(vertices[known].reshape(-1), n_predicted or 10**8, path)
     if not np.allclose(weights[known].sum(1), 1, atol=1e-4):
         raise _bad(path, "weights that sum to 1", f"up to {weights[known].sum(1).max():.3f}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.dataset import Dataset
+from prn_bench.diagnose import Diagnosis
 from prn_bench.geometry import apply_affine, crop_affine
 from prn_bench.landmarks import mirror_permutation
 from prn_bench.predictions import Predictions
@@ -29,7 +31,7 @@ class Good:
         return apply_affine(crop_affine(self.crop), self.points)
 
 
-def good_points(dataset, points: Array) -> Good:
+def good_points(dataset: Dataset, points: Array) -> Good:
     """Points of every sample of a dataset."""
     size = dataset.read("image_size").astype(float)[:, None, ::-1]
     return Good(np.asarray(points, float), size, dataset.read("crop"))
@@ -49,7 +51,7 @@ def mirrored(good: Good) -> Array:
     return points
 
 
-def twelfths(good: Good) -> Array:
+def as_fractions(good: Good) -> Array:
     """Fractions of the image's sides; z as a fraction of the width."""
     return good.points / np.concatenate([good.size, good.size[..., :1]], -1)
 
@@ -65,8 +67,8 @@ FAULTS: dict[str, tuple[str, Callable[[Good], Array]]] = {
     "half a pixel": ("offset", lambda good: good.points + [0.5, 0.5, 0]),
     "crop as image": ("space", lambda good: good.in_crop),
     "192 px picture": ("scale", lambda good: good.points * 192 / good.size[..., :1]),
-    "fractions": ("fractions", twelfths),
-    "per cent": ("fractions", lambda good: 100 * twelfths(good)),
+    "fractions": ("fractions", as_fractions),
+    "per cent": ("fractions", lambda good: 100 * as_fractions(good)),
     "z away": ("z-sign", lambda good: good.points * [1, 1, -1]),
     "z halved": ("z-scale", lambda good: good.points * [1, 1, 0.5]),
     "sides exchanged": ("order", lambda good: good.points[:, mirror_permutation()]),
@@ -83,6 +85,6 @@ def predictions(ids: NDArray, points: Array, **arrays: NDArray) -> Predictions:
     )
 
 
-def families(diagnosis) -> list[str]:
+def families(diagnosis: Diagnosis) -> list[str]:
     """Of the mistakes, as they are ranked."""
     return [mistake.family for mistake in diagnosis.mistakes]

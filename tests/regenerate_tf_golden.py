@@ -122,8 +122,12 @@ def randomise(tf: Any, session: Any) -> dict[str, NDArray]:
         spread = 0.5 if len(shape) < 2 else np.sqrt(2 / np.prod(shape[:3]))
         value = rng.normal(0, spread, shape).astype(np.float32)
         name = variable.op.name
-        if name.endswith(("gamma", "moving_variance")):
+        if name.endswith("moving_variance"):
             value = 0.5 + np.abs(value)
+        elif name.endswith("gamma"):
+            value = 0.62 + np.abs(
+                value
+            )  # found by trying: pictures differ at the end, none saturates
         elif name.endswith("beta"):
             value = np.abs(value)  # so that most of few channels get past ReLU
         values[name] = value

@@ -3,8 +3,10 @@
 import hashlib
 import json
 
+from prn_bench.build import build
 from prn_bench.croissant import croissant
 from prn_bench.dataset import open_dataset
+from prn_bench.recipes import available_recipes, find_recipe
 
 
 def test_everything_the_specification_requires(datasets):
@@ -25,3 +27,26 @@ def test_the_name_carries_the_content(datasets):
     names = {croissant(open_dataset(path))["name"] for path in datasets.values()}
     assert len(names) == len(datasets)
     assert all(name.replace("-", "").isalnum() for name in names)
+
+
+def test_the_date_is_that_of_the_raw_data(datasets):
+    """Synthetic data were never published; of real ones the card gives date and source."""
+    dataset = open_dataset(datasets["florence"])
+    assert "published" not in dataset.attributes
+    assert "datePublished" not in croissant(dataset)
+    dataset.attributes["published"] = "2011"
+    assert croissant(dataset)["datePublished"] == "2011"
+
+
+def test_every_card_has_a_date_that_its_citation_bears_out():
+    """A year is not made up: the citation names it."""
+    for recipe in available_recipes().values():
+        assert recipe.card.published in recipe.card.citation
+        assert recipe.card.published_source
+
+
+def test_a_real_build_carries_the_date(real_data, tmp_path):
+    """Two real pairs, as `build` makes them."""
+    raw, out = real_data / "aflw2000_3d", tmp_path / "d.h5"
+    build(find_recipe("aflw2000-3d"), raw, out, with_images=False, limit=2)
+    assert croissant(open_dataset(out))["datePublished"] == "2016"

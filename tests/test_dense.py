@@ -280,3 +280,21 @@ def test_landmarks_of_meshes(dataset: Dataset, meshes: NDArray) -> None:
     else:
         assert refused(flat, dataset, name) == "no-landmarks"
     assert refused(predicted(dataset, meshes, "unordered"), dataset, name) == "no-landmarks"
+
+
+@pytest.mark.parametrize("target", ["points", "surface"])
+def test_nearest_points_and_surfaces(dataset: Dataset, meshes: NDArray, target: str) -> None:
+    """A mesh shifted far along z: the nearest place on the surface is never farther than a point."""
+    name = f"aflw2000/rec@nn-plain+z_rule=none+reference_frame=image+target={target}"
+    inputs = ScoreInputs(subset=SubsetList("two", frozenset(dataset.sample_ids[:2])))
+    shift = np.array([0.3, 0.2, 0.4], np.float32)
+    result = score(predicted(dataset, meshes + shift), dataset, name, inputs=inputs)
+    px = (result.samples.errors * result.samples.normalizer_px / 100)[:2]
+    assert (px <= np.linalg.norm(shift) + 1e-3).all()
+    assert (px > 0.05).all()
+    if target == "surface":
+        nearest = score(
+            predicted(dataset, meshes + shift), dataset,
+            name.replace("surface", "points"), inputs=inputs,
+        )  # fmt: skip
+        assert (result.samples.errors[:2] < nearest.samples.errors[:2]).all()

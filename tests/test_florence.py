@@ -238,19 +238,31 @@ def test_a_picture_repeats_to_the_bit(dotted):
     assert encode_pixels(render(scan, view)) == encode_pixels(render(scan, view))
 
 
-def test_a_variant_is_chosen_by_name(world, tmp_path):
-    """`florence@paper` builds other poses than `florence`, and the file says which."""
-    from prn_bench.build import build
-    from prn_bench.dataset import open_dataset
-    from prn_bench.recipes import find_recipe
+@pytest.mark.parametrize("name", recipe.VARIANTS)
+def test_every_variant_builds(dotted, tmp_path, name):
+    """Its first poses, rendered and cropped; the stored camera puts the landmarks where they are."""
+    report = build(find_recipe(f"florence@{name}"), dotted, tmp_path / "d.h5", limit=3)
+    dataset, chosen = open_dataset(report.path), poses.variant(name)
+    assert dataset.attributes["recipe_variant"] == name
+    names = sorted(pose.name for pose in chosen.poses(1))[:3]
+    assert list(dataset.sample_ids) == [f"subject_01/{pose}" for pose in names]
+    assert (report.audit.found, report.audit.read) == (3, 3)
+    world = dataset.read("scan/landmarks")[dataset.read("scan_of/index")]
+    camera = "projection" if chosen.fov_deg else "world_to_image"
+    seen = apply_affine(dataset.read(f"camera/{camera}"), world)[..., :3]
+    flat = seen[..., :2] / seen[..., 2:] if chosen.fov_deg else seen[..., :2]
+    np.testing.assert_allclose(flat, dataset.read("landmarks")[..., :2], atol=1e-3)
+    for row in range(3):
+        assert dataset.image(row).std() > 10, "there is a face on the grey"
 
-    raw = world / "raw-florence"
-    plain, paper = (
-        build(find_recipe(name), raw, tmp_path / f"{name}.h5", with_images=False, limit=5)
-        for name in ("florence", "florence@paper")
-    )
-    assert plain.fingerprint != paper.fingerprint
-    assert open_dataset(paper.path).attributes["recipe_variant"] == "paper"
+
+def test_variants_differ_by_name_and_fingerprint(dotted, tmp_path):
+    """`florence` is `florence@vrn` in content, not in name; an unknown one is refused."""
+    prints = {
+        name: build(find_recipe(name), dotted, tmp_path / "d.h5", with_images=False, limit=2)
+        for name in ("florence", *(f"florence@{variant}" for variant in recipe.VARIANTS))
+    }
+    assert len({report.fingerprint for report in prints.values()}) == len(prints)
     with pytest.raises(BenchError) as error:
         find_recipe("florence@best")
     assert error.value.code == "unknown-variant"

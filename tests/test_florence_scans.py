@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from dataset_recipes.florence import reading, recipe, regions, scans, synthetic, tree
+from prn_bench.alignment import fit_similarity
 from prn_bench.build import build
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
-from prn_bench.geometry import similarity_fit
 from prn_bench.rawsource import open_raw
 from prn_bench.recipes import find_recipe
 
@@ -47,7 +47,7 @@ def test_real_heads_look_down_and_the_nose_tip_leads(real_data):
     mean = basis["mu"].reshape(68, 3).astype(float)
     for path in sorted((real_data / "florence" / "landmarks").rglob("*.ljson")):
         points = reading.read_ljson(path.read_bytes(), str(path))
-        _, turn, _ = similarity_fit(mean[17:], points[17:], with_scale=True)
+        turn = fit_similarity(mean[17:], points[17:], with_scale=True).rotation
         down = -np.degrees(np.arcsin((turn @ [0, 0, 1])[1]))
         assert 22 < down < 33
         tilt = np.radians(regions.TYPICAL_TILT_DEG)
@@ -112,6 +112,19 @@ def test_an_unreadable_subject_loses_nothing_else(damaged, tmp_path):
     assert list(dataset.read("scan/subject")) == ["subject_01", "subject_02"]
     assert starts[0] == starts[1] < starts[2]
     assert set(dataset.read("scan_of/index")) == {1}
+
+
+def test_a_limit_opens_the_scans_it_needs(raw, tmp_path, monkeypatch):
+    """All of 53 subjects would take a minute; the slots of the others are there, and empty."""
+    read, whole = [], scans.load
+    monkeypatch.setattr(scans, "load", lambda one: read.append(one.name) or whole(one))
+    report = build(find_recipe("florence"), raw, tmp_path / "d.h5", with_images=False, limit=3)
+    assert set(read) == {"subject_01"}
+    dataset = open_dataset(report.path)
+    starts = dataset.read("scan/vertex_start")
+    assert list(dataset.read("scan/subject")) == ["subject_01", "subject_02"]
+    assert 0 == starts[0] < starts[1] == starts[2]
+    assert set(dataset.read("scan_of/index")) == {0}
 
 
 def test_a_repaired_file_is_read_again(damaged):

@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
@@ -18,93 +17,36 @@ from prn_bench.leaderboard.build import build_tables, check_tables, first_differ
 from prn_bench.leaderboard.data import Leaderboard, open_leaderboard
 from prn_bench.leaderboard.facts import read_methods, read_published
 from prn_bench.leaderboard.filed import add_result, read_filed
+from prn_bench.leaderboard.odd import odd_numbers, wrong_means
 from prn_bench.leaderboard.table import make_tables
 from prn_bench.results import save
 from tests.fakes import face_world
+from tests.small_leaderboard import FIT, file_result, write_facts
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT / "leaderboards"
-FIT = "aflw2000/68/2d@3ddfa-fit"
-
-METHOD = """
-name = "Name of {key}"
-year = 2020
-paper = "unknown"
-code = "unknown"
-licence = "unknown"
-trained_on = "300W-LP"
-overlap = "none known"
-sources = ["a readme"]
-names = ["{key}"]
-predictions = "run here"
-bibtex = '''@misc{{{key},
-  title = {{A title}}
-}}'''
-"""
-BOARD = """
-order = 1
-group = "A group"
-title = "A board"
-about = "What it is | about."
-unit = "%"
-families = ["aflw2000/68/2d"]
-
-[[columns]]
-name = "front"
-protocol = "aflw2000/68/2d@3ddfa-fit"
-figure = "bin [0, 30]"
-
-[[columns]]
-name = "mean"
-protocol = "aflw2000/68/2d@3ddfa-fit"
-"""
-HEAD = (
-    "id,board,row,column,method_key,method,value,unit,dataset,protocol,metric,subset,year,source,"
-    "url,evidence,how_known"
-)
-LINES = (
-    "p001,board,,front,a,A,2.50,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
-    "p002,board,,mean,a,A,3.10,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
-    "p003,board,,mean,b,B & C,2.90,%,D,words,M,s,2018,Paper,https://example.org/1,paper,read",
-    "p004,board,,mean,b,Other,1.00,%,D,other words,M,s,2018,Else,https://example.org/2,thread,read",
-)
-DISAGREE = '[[disagreement]]\ntext = "Nobody knows."\nfamilies = ["aflw2000"]\nnumbers = ["p001"]\n'
 
 
-def write_facts(folder: Path) -> Path:
-    """A small leaderboard without results."""
-    for name in ("methods", "boards"):
-        (folder / name).mkdir(parents=True)
-    for key in "ab":
-        (folder / "methods" / f"{key}.toml").write_text(METHOD.format(key=key))
-    (folder / "boards" / "board.toml").write_text(BOARD)
-    (folder / "published.csv").write_text("\n".join([HEAD, *LINES, ""]))
-    (folder / "disagreements.toml").write_text(DISAGREE)
-    return folder
-
-
-def file_result(folder: Path, tmp: Path, method: str, *, shift: float = 0.0) -> Path:
-    """Score the small world under a method's name, and file the result."""
-    dataset, predictions = face_world()
-    predictions.method["name"] = method
-    predictions.arrays["landmarks"] += np.array([shift, 0, 0])
-    written, _ = save(score(predictions, dataset, FIT), tmp / f"results-{method}", replace=True)
-    return add_result(written, folder, read_methods(folder / "methods"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
+    """The small leaderboard with a result of each method, b worse than a; not to be changed."""
+    tmp = tmp_path_factory.mktemp("leaderboard")
+    folder = write_facts(tmp / "board")
+    file_result(folder, tmp, "a")
+    file_result(folder, tmp, "b", shift=3.0)
+    return open_leaderboard(folder)
 
 
 @pytest.fixture
-def facts(tmp_path: Path) -> Path:
-    """The small leaderboard, with a result of each method, b worse than a."""
-    folder = write_facts(tmp_path / "board")
-    file_result(folder, tmp_path, "a")
-    file_result(folder, tmp_path, "b", shift=3.0)
-    return folder
+def facts(whole: Leaderboard, tmp_path: Path) -> Path:
+    """A copy of its folder."""
+    return Path(shutil.copytree(whole.folder, tmp_path / "board"))
 
 
 @pytest.fixture
-def data(facts: Path) -> Leaderboard:
-    """The small leaderboard, read."""
-    return open_leaderboard(facts)
+def data(whole: Leaderboard, facts: Path) -> Leaderboard:
+    """The leaderboard over that copy."""
+    return replace(whole, folder=facts)
 
 
 def test_reported_and_recomputed_rows_stay_apart(data: Leaderboard) -> None:
@@ -348,4 +290,17 @@ def test_the_published_numbers_keep_their_count() -> None:
 
 def test_the_tables_in_the_repository_are_current() -> None:
     """What is committed is what the data give; CI runs `leaderboard check` through this."""
-    assert check_tables(open_leaderboard(REAL)) == []
+    assert [f for f in check_tables(open_leaderboard(REAL)) if f.level != "note"] == []
+
+
+def test_odd_numbers_are_noted() -> None:
+    """Printed means that are not those of their columns are told, and no rounded one is."""
+    data = open_leaderboard(REAL)
+    tables = {table.board.key: table for table in make_tables(data, {})}
+    odd = {(row.label, one.value) for row, one, _ in wrong_means(tables["prnet-table-1"])}
+    assert odd == {("SDM", "6.12")}
+    odd = {(row.label, one.value) for row, one, _ in wrong_means(tables["aflw2000-pose"])}
+    assert {("QuatNet", "4.15"), ("TriNet", "3.97")} <= odd
+    assert wrong_means(tables["aflw2000-68-2d"]) == []
+    notes = {finding.code for finding in odd_numbers(data, list(tables.values()))}
+    assert notes == {"mean-disagrees", "other-unit", "about"}

@@ -1,4 +1,4 @@
-"""Placing many meshes at once, against one at a time in float64."""
+"""Looking at many meshes at once, against one at a time in float64."""
 
 import numpy as np
 import pytest
@@ -19,6 +19,12 @@ def batch(face_model, request):
     return identity[rows], expression[rows], affine
 
 
+@pytest.fixture
+def exact(face_model, batch):
+    """The same meshes, (7, v, 3), one at a time in float64."""
+    return np.array([slow(face_model, *row) for row in zip(*batch, strict=True)])
+
+
 def slow(model, identity, expression, affine):
     """One face, in float64."""
     shape = model.mean + model.identity_basis.astype(float) @ identity
@@ -26,21 +32,44 @@ def slow(model, identity, expression, affine):
     return geometry.apply_affine(affine, shape)
 
 
-def test_equals_one_at_a_time(face_model, batch):
-    """Points and extremes, to float32."""
-    placed = mesh.place_vertices(face_model, *batch, keep_points=True)
-    for face, row in enumerate(zip(*batch, strict=True)):
-        exact = slow(face_model, *row)
-        np.testing.assert_allclose(placed.points[:, :, face].T, exact, atol=2e-3)
-        np.testing.assert_allclose(placed.low[:, face], exact.min(0), atol=2e-3)
-        np.testing.assert_allclose(placed.high[:, face], exact.max(0), atol=2e-3)
+def test_the_rearmost_vertex(face_model, batch, exact, monkeypatch):
+    """To float32, whatever the number of shapes in one product; its z is exact."""
+    for group in (64, 1, 2):
+        monkeypatch.setattr(mesh, "GROUP_SHAPES", group)
+        found = mesh.meshes(face_model, *batch, with_maps=False)
+        depth = exact[np.arange(7), found.rearmost, 2]
+        np.testing.assert_allclose(depth, exact[..., 2].min(1), atol=2e-3)
+        z = mesh.vertex_z(face_model, *batch, found.rearmost)
+        np.testing.assert_allclose(z, depth, rtol=0, atol=1e-9)
+        assert found.maps is None
 
 
-def test_blocks_and_points_change_nothing(face_model, batch, monkeypatch):
-    """The block size is a matter of speed; the extremes do not need the points."""
-    whole = mesh.place_vertices(face_model, *batch, keep_points=True)
-    monkeypatch.setattr(mesh, "BLOCK_VERTICES", 777)
-    blocks = mesh.place_vertices(face_model, *batch, keep_points=False)
-    assert blocks.points is None
-    np.testing.assert_allclose(blocks.low, whole.low, atol=1e-4)
-    np.testing.assert_allclose(blocks.high, whole.high, atol=1e-4)
+def test_z_does_not_hang_on_the_batch(face_model, batch):
+    """Bit for bit the same, alone or among others: it enters digests."""
+    vertices = np.arange(7) * 2000
+    together = mesh.vertex_z(face_model, *batch, vertices)
+    for face in range(7):
+        own = (values[face : face + 1] for values in (*batch, vertices))
+        assert mesh.vertex_z(face_model, *own)[0] == together[face]
+
+
+def test_reach_holds_the_mesh_and_extremes_touch_it(face_model, batch, exact):
+    """The bounds lie outside; the extremes are those of the vertices."""
+    found = mesh.meshes(face_model, *batch, with_maps=False)
+    low, high = mesh.reach(found.box, batch[2])
+    assert (low <= exact.min(1) + 2e-3).all()
+    assert (high >= exact.max(1) - 2e-3).all()
+    low, high = mesh.extremes(face_model, *batch)
+    np.testing.assert_allclose(low, exact.min(1), atol=2e-3)
+    np.testing.assert_allclose(high, exact.max(1), atol=2e-3)
+
+
+def test_maps_are_those_of_the_moved_vertices(face_model, batch, exact):
+    """A map of the shape, moved, is the map of the moved shape."""
+    operator = face_model.uv_layout.operator
+    found = mesh.meshes(face_model, *batch, with_maps=True)
+    assert len(found.maps) == len(np.unique(batch[0], axis=0))
+    for face in range(7):
+        moved = mesh.moved_map(found.maps[found.shape[face]], batch[2][face])
+        slow_map = np.einsum("hwk,hwkd->dhw", operator.weights, exact[face][operator.vertices])
+        np.testing.assert_allclose(moved, slow_map, atol=2e-3)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="the reference network needs PyTorch
 from reference_model import network as net  # noqa: E402
 from reference_model.import_tf import import_tf, tf_name  # noqa: E402
 from reference_model.weights import load_checkpoint  # noqa: E402
-from tests.regenerate_tf_golden import GOLDEN, PIXELS, picture  # noqa: E402
+from tests.regenerate_tf_golden import GOLDEN, PIXELS, pictures  # noqa: E402
 
 LAYERS = {
     "conv_1": lambda: net.SameConv2d(4, 5, 4),
@@ -92,11 +92,13 @@ def test_the_whole_network_computes_what_tensorflow_does(tmp_path: Path) -> None
     import_tf(GOLDEN / "tf_network.index", tmp_path / "model")
     network, _ = load_checkpoint(tmp_path / "model")
     with torch.no_grad():
-        maps = network(planar(picture()[None])).numpy()[0] / net.MAX_POSITION_PX
+        maps = network(planar(pictures())).numpy() / net.MAX_POSITION_PX
     expected = np.load(GOLDEN / "tf_network_output.npy", allow_pickle=False)
-    found = maps[:, PIXELS][:, :, PIXELS].transpose(1, 2, 0)
+    found = maps[:, :, PIXELS][..., PIXELS].transpose(0, 2, 3, 1)
     assert np.abs(found - expected).max() <= 1e-5
-    assert np.ptp(expected, (0, 1)).min() > 0.02  # or agreement would mean nothing
+    # Pictures and pixels differ, or agreement would mean nothing.
+    assert np.ptp(expected, 0).max((0, 1)).min() > 0.05
+    assert np.ptp(expected, (1, 2)).min() > 0.05
 
 
 def test_size_of_the_paper() -> None:

@@ -1,21 +1,33 @@
-"""CED figures: what is drawn, and what is refused."""
+"""Figures: what is drawn, and what is refused."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
-from prn_bench.plots import DASHES, ced_figure
-from prn_bench.results import Result
+from prn_bench.intervals import ced_band
+from prn_bench.plots import (
+    DASHES,
+    bar_figure,
+    ced_figure,
+    samples_figure,
+    uv_figure,
+    yaw_figure,
+)
+from prn_bench.results import Result, save
 from tests.fakes import face_world
 
 FIT = "aflw2000/68/2d@3ddfa-fit"
 
 
+@cache
 def result(name: str = FIT, *, method: str = "A", missing: int = 0) -> Result:
     """A score of the small world."""
     dataset, predictions = face_world()
@@ -52,12 +64,101 @@ def test_curves_differ_without_colour() -> None:
     assert len(set(DASHES)) == len(DASHES)
 
 
+def test_the_band_is_the_interval() -> None:
+    """The band's edges are the pointwise interval, in per cent; it can be left out."""
+    one = result()
+    (band,) = ced_figure(one, limit=5).axes[0].collections
+    _, low, high = ced_band(one.samples.errors, one.samples.bins, [5.0])
+    edges = band.get_paths()[0].vertices
+    assert edges[edges[:, 0] == 5.0, 1].min() == pytest.approx(100 * low[0])
+    assert edges[edges[:, 0] == 5.0, 1].max() == pytest.approx(100 * high[0])
+    assert not ced_figure(one, limit=5, band=False).axes[0].collections
+
+
+def test_sorted_images_as_the_paper_draws_them() -> None:
+    """The same curve with its axes swapped."""
+    one = result()
+    plain = ced_figure(one, limit=5).axes[0].lines[0].get_data()
+    axes = ced_figure(one, limit=5, sorted_images=True).axes[0]
+    swapped = axes.lines[0].get_data()
+    assert np.array_equal(plain[0], swapped[1])
+    assert np.array_equal(plain[1], swapped[0])
+    assert axes.get_ylabel() == "NME (%)"
+
+
+def test_lines_by_yaw() -> None:
+    """One point a bin, at its mean, with an interval around it."""
+    one, other = result(), result(method="B")
+    axes = yaw_figure([one, other]).axes[0]
+    means = [part.mean for part in one.summary.bins]
+    assert axes.containers[0].lines[0].get_ydata() == pytest.approx(means)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [
+        part.label for part in one.summary.bins
+    ]
+    low, high = (line.get_ydata() for line in axes.containers[0].lines[1])
+    assert (low < means).all()
+    assert (high > means).all()
+
+
+def test_lines_by_yaw_at_bin_centres() -> None:
+    """Where a protocol has centres, they are the x axis."""
+    one = result(f"{FIT}+bin_centres=-40,0,40+over_90=last")
+    axes = yaw_figure(one).axes[0]
+    assert axes.get_xticks() == pytest.approx([-40, 0, 40])
+
+
+def test_bars() -> None:
+    """A group for each bin and one for the headline, a bar for each method."""
+    one = result()
+    axes = bar_figure([one, result(method="B")]).axes[0]
+    groups = [container for container in axes.containers if hasattr(container, "patches")]
+    assert len(groups) == 2
+    heights = [bar.get_height() for bar in groups[0].patches]
+    expected = [*(part.mean for part in one.summary.bins), one.summary.headline]
+    assert heights == pytest.approx(expected)
+    assert axes.get_xticklabels()[-1].get_text() == "mean of bins"
+
+
+def moved(one: Result, *, by: float) -> Result:
+    """Another method, worse by a constant on every sample."""
+    samples = replace(one.samples, errors=one.samples.errors + by)
+    method = {"name": "worse"}
+    return replace(one, samples=samples, summary=samples.summarize(one.protocol), method=method)
+
+
+def test_two_methods_sample_by_sample() -> None:
+    """A point a sample; the title gives the paired difference, of which the interval is certain."""
+    one = result()
+    axes = samples_figure(one, moved(one, by=1.0)).axes[0]
+    points = np.concatenate([np.asarray(group.get_offsets()) for group in axes.collections])
+    assert len(points) == one.summary.n
+    assert points[:, 1] - points[:, 0] == pytest.approx(1.0)
+    assert "lower for 0.0 % of 40" in axes.get_title(loc="left")
+    assert "+1.000 (+1.000 to +1.000)" in axes.get_title(loc="left")
+    fewer = replace(one.samples, ids=one.samples.ids[::-1])
+    with pytest.raises(BenchError) as error:
+        samples_figure(one, replace(one, samples=fewer))
+    assert error.value.code == "mixed-samples"
+
+
+def test_map_of_errors(tmp_path: Path) -> None:
+    """The map is drawn as it is, with a scale from zero; a map of nothing is refused."""
+    error = np.full((4, 4), np.nan)
+    error[1:3] = 2.0
+    shown = uv_figure(error, title="t", out=tmp_path / "uv.png").axes[0].images[0]
+    assert np.array_equal(shown.get_array().mask, np.isnan(error))
+    assert shown.get_clim()[0] == 0
+    with pytest.raises(ValueError, match="at least one pixel"):
+        uv_figure(np.full((2, 2), np.nan))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
-def test_same_bytes(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("draw", [ced_figure, yaw_figure, bar_figure])
+def test_same_bytes(tmp_path: Path, draw: Any, suffix: str) -> None:
     """Saving twice gives the same file, whole, under its name."""
     paths = [tmp_path / f"{name}{suffix}" for name in "ab"]
     for path in paths:
-        ced_figure([result(), result(method="_odd $name$")], out=path)
+        draw([result(), result(method="_odd $name$")], out=path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -87,3 +188,15 @@ def test_refusals(tmp_path: Path) -> None:
         ced_figure(result(), out=tmp_path / "ced.jpg")
     assert error.value.code == "unknown-suffix"
     assert not list(tmp_path.iterdir())
+
+
+def test_the_command(tmp_path: Path, run: Any) -> None:
+    """Each kind of plot by the command line; wrong kinds and counts of files end in exit code 2."""
+    paths = [save(result(method=name), tmp_path / "results")[0] for name in "AB"]
+    for kind in ("ced", "yaw", "bars", "samples"):
+        code, out, _ = run("plot", kind, *paths, "--out", tmp_path / f"{kind}.svg")
+        assert (code, (tmp_path / f"{kind}.svg").exists()) == (0, True), out
+    assert run("plot", "samples", paths[0], "-o", tmp_path / "x.svg")[0] == 2
+    assert run("plot", "pie", paths[0], "-o", tmp_path / "x.svg")[0] == 2
+    assert run("plot", "ced", tmp_path / "none.json", "-o", tmp_path / "x.svg")[0] == 2
+    assert not (tmp_path / "x.svg").exists()

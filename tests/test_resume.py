@@ -214,7 +214,8 @@ def test_a_damaged_part_is_named_and_made_anew(world, tmp_path, small_batches):
 
 def test_pack_and_unpack(world):
     """A batch survives the way through bytes."""
-    from prn_bench.batch import BuildTask, process
+    from prn_bench.batch import process
+    from prn_bench.rawsample import BuildTask
 
     recipe = find_recipe("aflw2000-3d")
     raw = world / "raw-aflw2000-3d"

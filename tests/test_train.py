@@ -95,17 +95,17 @@ def test_a_killed_run_resumes_exactly(faces_file, tmp_path) -> None:
     settings = [f"--set={name}={json.dumps(value)}" for name, value in TINY.items()]
     words = ["train", "paper", "--data", faces_file, "--device", "cpu", *settings]
     start = "import sys; from prn_bench.cli import main; sys.argv[0] = 'prn-bench'; main()"
-    command = [sys.executable, "-c", start, *map(str, words), "--set=epochs=40", "--out"]
+    command = [sys.executable, "-c", start, *map(str, words), "--set=epochs=15", "--out"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     victim = subprocess.Popen([*command, tmp_path / "killed"], env=env, stderr=subprocess.DEVNULL)
     state = tmp_path / "killed" / training.STATE
     while not state.exists() and victim.poll() is None:
         time.sleep(0.01)
-    time.sleep(np.random.default_rng().uniform(0, 0.5))
+    time.sleep(np.random.default_rng().uniform(0, 0.3))
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
     for name in ("killed", "whole"):
-        fit(faces_file, tmp_path / name, epochs=40)
+        fit(faces_file, tmp_path / name, epochs=15)
     assert same_state(tmp_path / "whole", tmp_path / "killed")
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
 

@@ -71,8 +71,8 @@ def read(source: RawSource, sample: SampleFiles) -> Annotation:
 def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     """The benchmark's arrays, joined to the samples by the order of ``names.txt`` or of sorted names.
 
-    Every row that repeats what a .mat file holds (``AFLW2000-3D.pts68.npy``, ``AFLW2000-3D.pose.npy``)
-    is compared with it; where neither array is there, a warning says that the order is taken on trust.
+    Every row that repeats what a .mat file of the samples holds (``AFLW2000-3D.pts68.npy``,
+    ``AFLW2000-3D.pose.npy``) is compared with it; where neither array is there, a warning says that the order is taken on trust.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
         ``companion-order`` when rows and samples do not belong together, ``wrong-shape``.
     """
     members = {PurePosixPath(name).name: name for name in source.names}
-    order = _order(source, members, samples)
+    order = _order(source, members)
     columns: dict[str, dict[str, NDArray]] = {}
     offsets: dict[str, tuple[float, ...]] = {"landmarks": STORED_OFFSET}
     findings = []
@@ -98,9 +98,9 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     return Companions(columns, offsets, tuple(findings))
 
 
-def _order(source: RawSource, members: dict[str, str], samples: Sequence[SampleFiles]) -> list[str]:
-    """The sample of each row; a name may carry the extension of its image."""
-    known = [sample.sample_id for sample in samples]
+def _order(source: RawSource, members: dict[str, str]) -> list[str]:
+    """The sample of each row, wanted or not; a name may carry the extension of its image."""
+    known = [sample.sample_id for sample in find(source)]
     if "names.txt" not in members:
         return sorted(known)
     lines = source.read(members["names.txt"]).decode("utf-8", "replace").split()

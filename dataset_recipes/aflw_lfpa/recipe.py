@@ -10,6 +10,7 @@ AFLW2000-3D are, and the way back to the stored numbers stays with the arrays (`
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -175,7 +176,7 @@ def _table(source: RawSource, landmarks: str, split: str) -> Table:
 def _changed_ns(source: RawSource, name: str) -> int:
     """When a member's file was last written: a file that was replaced is read again."""
     try:
-        return source.members[name].archive.stat().st_mtime_ns
+        return os.stat(source.members[name].archive).st_mtime_ns
     except OSError as error:
         raise BenchError(
             f"the file cannot be read ({error.strerror})",

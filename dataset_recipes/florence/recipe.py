@@ -76,10 +76,13 @@ def companions(
 
     ``scan/vertices[scan/vertex_start[i]:scan/vertex_start[i + 1]]`` is scan ``i`` (world frame, mm),
     triangles likewise (counting from the scan's own first vertex), ``scan/region_NAME`` runs along the
-    vertices. A subject that cannot be read has an empty slot.
+    vertices. A subject that cannot be read, or of whom no sample is wanted, has an empty slot.
     """
-    subjects = tree.subjects(source)
-    read_scans = {name: _scan_or_none(subject) for name, subject in subjects.items()}
+    wanted = {sample.sample_id.partition("/")[0] for sample in samples}
+    read_scans = {
+        name: _scan_or_none(subject) if name in wanted else None
+        for name, subject in tree.subjects(source).items()
+    }
     known = [scan for scan in read_scans.values() if scan is not None]
     findings = tuple(note for scan in known for note in scan.notes)
     return Companions(shared=_shared(read_scans), findings=findings) if known else Companions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ def _stamp(source: RawSource, names: Iterable[str]) -> tuple[int, ...]:
     for name in names:
         member = source.members[name]
         try:
-            state = member.archive.stat()
+            state = os.stat(member.archive)
         except OSError:
             continue
         values += [state.st_mtime_ns, state.st_size, member.checksum]

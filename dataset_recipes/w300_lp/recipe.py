@@ -8,7 +8,6 @@ landmarks are the projected fit. In ``_Flip`` folders the fit was made again on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -35,7 +34,7 @@ def find(source: RawSource) -> list[SampleFiles]:
     """
     inside = []
     for name in source.names:
-        parents = PurePosixPath(name).parts[:-1]
+        parents = name.split("/")[:-1]
         if (
             parents
             and parents[-1] in FOLDERS

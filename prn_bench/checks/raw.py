@@ -65,7 +65,9 @@ def check_raw_folder(path: Path) -> Iterator[Finding]:
             continue
         if not samples:
             continue
-        yield Finding("note", "raw-data", str(path), f"{len(samples)} samples of {recipe.card.title}")
+        yield Finding(
+            "note", "raw-data", str(path), f"{len(samples)} samples of {recipe.card.title}"
+        )
         for sample in samples[:SAMPLES_READ]:
             try:
                 yield from recipe.module.read(source, sample).findings
@@ -115,8 +117,11 @@ def _point_findings(path: Path, fields: Mapping[str, NDArray]) -> Iterator[Findi
     if first is None:
         return
     other = read_mat(first, str(first))
-    same = np.array_equal(points, other.get("pt2d"))
-    if same and not np.array_equal(fields.get("Pose_Para"), other.get("Pose_Para")):
+    same, alike = (
+        name in other and name in fields and np.array_equal(fields[name], other[name])
+        for name in ("pt2d", "Pose_Para")
+    )
+    if same and not alike:
         words = f"pt2d is that of {first.name}, though the pose is another: stale landmarks"
         remedy = "Project Shape_Para, Exp_Para and Pose_Para instead, as `prn-bench build` does."
         yield Finding("warning", "stale-landmarks", str(path), words, remedy)

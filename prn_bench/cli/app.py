@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from prn_bench.cli import board, comparing, data, diagnosing, measure, scoring, show, training
+from prn_bench.cli import (
+    board,
+    comparing,
+    data,
+    diagnosing,
+    measure,
+    plotting,
+    scoring,
+    show,
+    training,
+)
 
 app = typer.Typer(
     name="prn-bench",
@@ -29,7 +39,7 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 START, MAKE, TRAIN, SCORE, LOOK = "Start", "Make datasets", "Train", "Score", "Look"
 PUBLISH = "Publish"
-app.command(rich_help_panel=START)(scoring.demo)
+app.command(rich_help_panel=START)(training.demo)
 app.command(rich_help_panel=MAKE)(data.recipes)
 app.command("face-model", rich_help_panel=MAKE)(data.face_model)
 app.command(rich_help_panel=MAKE)(data.build)
@@ -46,6 +56,6 @@ app.command(rich_help_panel=SCORE)(scoring.protocols)
 app.command(rich_help_panel=SCORE)(diagnosing.doctor)
 app.command(rich_help_panel=LOOK)(show.check)
 app.command(rich_help_panel=LOOK)(show.info)
-app.command(rich_help_panel=LOOK)(show.plot)
+app.command(rich_help_panel=LOOK)(plotting.plot)
 app.command(rich_help_panel=LOOK)(measure.bench)
 app.add_typer(board.app, rich_help_panel=PUBLISH)

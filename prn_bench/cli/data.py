@@ -183,14 +183,14 @@ def _require_output(out: Path, kind: str, *inputs: str | Path | None) -> None:
 
 
 def _known_layout(layout: str) -> str:
-    from prn_bench.build import LAYOUTS
+    from prn_bench.build import BATCH_SAMPLES
     from prn_bench.errors import BenchError
 
-    if layout not in LAYOUTS:
+    if layout not in BATCH_SAMPLES:
         raise BenchError(
             f"there is no layout {layout!r}",
             code="unknown-layout",
-            expected=" or ".join(LAYOUTS),
+            expected=" or ".join(BATCH_SAMPLES),
             remedy="Leave --layout out for position maps.",
         )
     return layout

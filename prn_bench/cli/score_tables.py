@@ -141,7 +141,7 @@ def _choices(protocol: Protocol) -> dict[str, object]:
         chosen.pop(name, None)
     chosen |= {name: values[name] for name, value in neutral.items() if values[name] != value}
     if protocol.uses_icp:
-        chosen |= {name: values[name] or "until converged" for name in OF_ICP}
+        chosen |= {name: values[name] or "none" for name in OF_ICP}
     for name, needed in ONLY_WITH.items():
         if not {protocol.subset, protocol.missing} & needed:
             chosen.pop(name, None)

@@ -1,4 +1,4 @@
-"""Commands that score: import, score, protocols, demo."""
+"""Commands that score: import, score, protocols."""
 
 from __future__ import annotations
 
@@ -180,25 +180,3 @@ def protocols(
     else:
         rows = [[p.id, p.title, p.short_hash] for p in found]
         tables.print_table(f"{len(found)} protocols", ["id", "what", "hash"], rows)
-
-
-def demo(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for everything it makes.", file_okay=False)
-    ] = Path("demo"),
-    samples: Annotated[int, typer.Option(min=12, help="Pictures in each dataset.")] = 48,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
-) -> None:
-    """Show the whole way on synthetic faces: raw data, datasets, predictions, scores, report."""
-    from prn_bench.demo import run_demo
-
-    with tables.steps() as say:
-        outcome = run_demo(out, n_samples=samples, jobs=jobs, say=say)
-    score_tables.print_results(outcome.results)
-    tables.print_table(
-        "Errors that were planted, and what score found",
-        ["yaw", "planted %", "found %"],
-        [[label, f"{planted:.3f}", f"{found:.3f}"] for label, planted, found in outcome.planted],
-        right=["planted %", "found %"],
-    )
-    typer.echo(f"Open {outcome.report} in a browser.")

@@ -1,4 +1,4 @@
-"""Commands that look at files: check, info, plot."""
+"""Commands that look at files: check, info."""
 
 from __future__ import annotations
 
@@ -66,28 +66,6 @@ def info(
     tables.print_json(facts) if json else tables.print_pairs(facts)
 
 
-def plot(
-    kind: Annotated[str, typer.Argument(help="What to draw: ced.")],
-    results: Annotated[list[Path], typer.Argument(help="Result files (.json) made by score.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Figure: .png, .pdf or .svg.", dir_okay=False)
-    ],
-) -> None:
-    """Draw results as a figure: the cumulative error distribution (CED)."""
-    from prn_bench.errors import BenchError
-    from prn_bench.plots import ced_figure
-    from prn_bench.results import load_result
-
-    if kind != "ced":
-        raise BenchError(f"there is no plot {kind!r}", code="unknown-plot", expected="ced")
-    for path in results:
-        _need(path)
-        if not path.name.endswith(RESULT_SUFFIXES):
-            raise _no_result(path)
-    ced_figure([load_result(path) for path in results], out=out)
-    typer.echo(f"wrote {out}")
-
-
 def _facts(path: Path) -> dict[str, Any]:
     from prn_bench import facemodel_file, predictions_structure, schema, sniff
 
@@ -133,20 +111,6 @@ def _no_file_of_ours(path: Path) -> BenchError:
         found=sniff.describe(path),
         remedy="Raw data go through `prn-bench build`, a method's own output through "
         "`prn-bench import`.",
-    )
-
-
-def _no_result(path: Path) -> BenchError:
-    from prn_bench import sniff
-    from prn_bench.errors import BenchError
-
-    return BenchError(
-        "this is not a result",
-        code="not-a-result",
-        where=path,
-        expected="a .json file made by `prn-bench score --out FOLDER`",
-        found=sniff.format_of(path) or sniff.describe(path),
-        remedy="Score predictions first, and name the result.",
     )
 
 

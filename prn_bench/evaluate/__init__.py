@@ -25,7 +25,8 @@ from prn_bench.evaluate.pose import score_pose
 from prn_bench.evaluate.scan import score_scans
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
-from prn_bench.results import Result, Samples
+from prn_bench.result_samples import Samples
+from prn_bench.results import Result
 from prn_bench.score_inputs import ScoreInputs
 from prn_bench.summary import Summary
 

@@ -45,14 +45,16 @@ def aligned_errors(
     columns : mapping of (b,) float64
         ``COLUMNS``, where the protocol aligns at all.
     """
-    sides = [np.asarray(side, np.float64).transpose(0, 2, 1) for side in (predicted, reference)]
+    points = np.asarray(predicted, np.float64).transpose(0, 2, 1)
+    target = np.asarray(reference, np.float64).transpose(0, 2, 1)
     if protocol.alignment == "none":
-        return _each(*sides, protocol, [Similarity.identity()] * len(sides[0]), triangles), {}
+        motions = [Similarity.identity()] * len(points)
+        return _each(points, target, protocol, motions, triangles), {}
     if protocol.uses_icp:
-        fits = [icp(*pair, icp_rule(protocol)) for pair in zip(*sides, strict=True)]
-        return errors_after_icp(sides[0], sides[1], fits, protocol, triangles)
-    motions = correspondence_motions(*sides, protocol)
-    errors = _each(*sides, protocol, motions, triangles)
+        fits = [icp(p, g, icp_rule(protocol)) for p, g in zip(points, target, strict=True)]
+        return errors_after_icp(points, target, fits, protocol, triangles)
+    motions = correspondence_motions(points, target, protocol)
+    errors = _each(points, target, protocol, motions, triangles)
     return errors, _columns(motions, [None] * len(motions))
 
 

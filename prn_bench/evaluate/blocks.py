@@ -87,7 +87,7 @@ class DenseWork:
             reference = reference if keep.all() else reference[:, :, keep]
             scale_px[good] = self._scale(rows, reference)
             chosen = predicted if good.all() else predicted[good]
-            mean_px[good], found = self._errors(chosen, reference)
+            mean_px[good], found = self._errors(chosen, reference, keep)
             extra = {name: _spread(values, good) for name, values in found.items()}
         return BlockScore(block.rows, missing, partly, mean_px, scale_px, first, extra)
 
@@ -109,7 +109,9 @@ class DenseWork:
             return rule.measure(self.dataset.read("roi_box", rows))
         return rule.measure(reference.transpose(0, 2, 1))
 
-    def _errors(self, predicted: Points, reference: Points) -> tuple[Values, Mapping[str, Values]]:
+    def _errors(
+        self, predicted: Points, reference: Points, keep: NDArray[np.bool_]
+    ) -> tuple[Values, Mapping[str, Values]]:
         protocol = self.protocol
         if protocol.dims == 3:
             for side in (predicted, reference):
@@ -118,7 +120,10 @@ class DenseWork:
             return mean_distance(predicted, reference, protocol.dims), {}
         from prn_bench.evaluate.aligned import aligned_errors
 
-        triangles = dense_points(self).triangles() if protocol.target == "surface" else None
+        triangles = None
+        if protocol.target == "surface":
+            whole = dense_points(self).triangles()
+            triangles = (np.cumsum(keep) - 1)[whole[keep[whole].all(1)]].astype(np.int32)
         return aligned_errors(predicted, reference, protocol, triangles=triangles)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Scored
-from prn_bench.results import Samples
+from prn_bench.result_samples import Samples
 from prn_bench.subsets import PROFILE_DEG
 from prn_bench.summary import Summary
 

@@ -55,7 +55,7 @@ def _reference(case: Case) -> tuple[Values, NDArray[np.bool_]]:
     name = f"points/{protocol.annotation}"
     points = np.asarray(need(dataset, name).read(name), np.float64)[:, : protocol.points]
     seen = f"points_visible/{protocol.annotation}"
-    visible = np.isfinite(points).all(-1)
+    visible = np.asarray(np.isfinite(points).all(-1))
     if seen in dataset.names:
         visible &= dataset.read(seen)[:, : protocol.points]
     if protocol.reference_frame == "stored":

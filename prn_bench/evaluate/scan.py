@@ -53,7 +53,7 @@ class ScanWork:
         if self.protocol.z_rule != "none":
             reference, predicted = reference.copy(), predicted.copy()
             for side in (reference, predicted):
-                side[:, 2] -= depth_origin(side[None, :, 2], self.protocol.z_rule)[0]
+                side[:, 2:] -= depth_origin(side[:, 2], self.protocol.z_rule)
         found = scan_error(predicted, reference, cloud, landmarks, self.protocol)
         return {"scale_px": scale, **found}
 

@@ -1,0 +1,108 @@
+"""Settings from TOML: a flat table into a frozen dataclass, every value of it checked before any work."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prn_bench.errors import BenchError
+
+T = TypeVar("T")
+#: What a setting may be: whole numbers, a closed interval (of both numbers of a pair), or words.
+Limits = Mapping[str, range | tuple[float, float] | tuple[str, ...]]
+
+
+def load_settings(path: str | Path, changes: Iterable[str] = ()) -> dict[str, Any]:
+    """The values of a TOML file, with changes on top; nothing is checked yet.
+
+    Parameters
+    ----------
+    path : path
+    changes : iterable of str
+        ``key=value``, the value written as in TOML; words need no quotes.
+
+    Raises
+    ------
+    BenchError
+        ``bad-config``.
+    """
+    path = Path(path)
+    values = _toml(path.read_bytes().decode("utf-8", "replace"), str(path))
+    for change in changes:
+        key, _, text = change.partition("=")
+        try:
+            values |= _toml(f"{key} = {text}", change)
+        except BenchError:
+            values |= _toml(f"{key} = '{text}'", f"--set {change}")
+    return values
+
+
+def check_settings(kind: type[T], values: Mapping[str, Any], limits: Limits, where: str) -> T:
+    """A dataclass of settings from plain values.
+
+    Parameters
+    ----------
+    kind : dataclass
+        Its defaults say the types: bool, int, float, str, or a pair of floats [low, high].
+    values : dict
+    limits : dict
+        For every setting that is not true or false.
+    where : str
+        Where the values come from, for the message.
+
+    Raises
+    ------
+    BenchError
+        ``bad-config``, naming the setting, what it may be and what it was.
+    """
+    defaults: dict[str, Any] = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    checked = {}
+    for name, value in values.items():
+        if name not in defaults:
+            near = difflib.get_close_matches(name, defaults, 1)
+            expected = f"perhaps {near[0]}" if near else ", ".join(defaults)
+            raise _fault(where, f"there is no setting {name!r}", expected)
+        limit = limits.get(name)
+        checked[name] = _fitting(value, defaults[name], limit)
+        if checked[name] is None:
+            what = f"the setting {name} is unusable"
+            raise _fault(where, what, _words(defaults[name], limit), repr(value)[:60])
+    return kind(**checked)
+
+
+def _fitting(value: Any, default: Any, limit: Any) -> Any:
+    """The value in the type of its default, or None."""
+    if isinstance(default, tuple):
+        pair = [_fitting(one, 0.0, limit) for one in value] if isinstance(value, list) else []
+        return tuple(pair) if len(pair) == 2 and None not in pair and pair[0] <= pair[1] else None
+    if isinstance(default, float) and type(value) in (int, float):
+        return float(value) if limit[0] <= value <= limit[1] else None
+    good = type(value) is type(default) and (limit is None or value in limit)
+    return value if good else None
+
+
+def _words(default: Any, limit: Any) -> str:
+    if limit is None:
+        return "true or false"
+    if isinstance(default, str):
+        return " or ".join(limit)
+    if isinstance(default, int):
+        step = f" in steps of {limit.step}" if limit.step > 1 else ""
+        return f"a whole number from {limit[0]} to {limit[-1]}{step}"
+    many = "two numbers [low, high]" if isinstance(default, tuple) else "a number"
+    return f"{many} from {limit[0]:g} to {limit[1]:g}"
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _fault(where, f"this is not TOML ({error})", "key = value") from None
+
+
+def _fault(where: str, what: str, expected: str, found: str | None = None) -> BenchError:
+    return BenchError(what, code="bad-config", where=where, expected=expected, found=found)
