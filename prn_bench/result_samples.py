@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.intervals import subjects
 from prn_bench.protocol_fields import Protocol
 from prn_bench.subsets import bin_labels
 from prn_bench.summary import Summary, summarize
@@ -57,12 +58,8 @@ class Samples:
             draws=protocol.draws if protocol.subset == "balanced" else 0,
             seed=protocol.seed,
             percent=protocol.unit == "percent",
-            groups=self.subjects() if protocol.group == "subject" else None,
+            groups=subjects(self.ids) if protocol.group == "subject" else None,
         )
-
-    def subjects(self) -> NDArray:
-        """(n,) the person of each sample: what its id says before the first slash."""
-        return np.array([str(name).partition("/")[0] for name in self.ids], object)
 
     def columns(self) -> dict[str, float | None]:
         """Mean of every further column over the samples that count and have it."""
