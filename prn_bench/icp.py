@@ -19,14 +19,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.alignment import Similarity
-from prn_bench.icp_pairs import in_blocks
+from prn_bench.alignment import FLAT, Similarity, fit_by_first_point
+from prn_bench.icp_pairs import MovingPairs, in_blocks
 from prn_bench.icp_walk import Walk, coarse_to_fine
 from prn_bench.nearest import tree_of
+from prn_bench.nearest_gpu import TorchPoints
 
 Array = NDArray[np.float64]
 Search = Literal["predicted-to-reference", "reference-to-predicted"]
 Criterion = Literal["relative-rmse", "mse", "mean-distance"]
+Step = Literal["least-squares", "about-centroids", "first-point"]
 Status = Literal["ok", "not-converged", "scale-collapse", "degenerate"]
 
 MOST_STEPS = 2000
@@ -57,6 +59,11 @@ class IcpRule:
         0 goes on to the fixed point, where no pair changes.
     max_iterations : int
         0 for as many as it takes.
+    step : str
+        How a motion follows from the pairs. ``least-squares``; ``about-centroids`` (2DASL's script)
+        turns only, and keeps the centroids of the two whole clouds together; ``first-point`` (SDRN,
+        SADRNet) takes the scale from the distances to the first point of the searching cloud, and
+        may mirror.
     """
 
     with_scale: bool = False
@@ -66,6 +73,13 @@ class IcpRule:
     criterion: Criterion = "relative-rmse"
     tolerance: float = 0.0
     max_iterations: int = 0
+    step: Step = "least-squares"
+
+    @property
+    def to_fixed_point(self) -> bool:
+        """Whether only the end counts, so that the way there is free."""
+        plain = self.step == "least-squares" and not self.trim
+        return plain and not (self.tolerance or self.max_iterations)
 
 
 @dataclass(frozen=True)
@@ -79,13 +93,16 @@ class IcpFit:
     iterations : int
         Steps, those of coarse clouds included.
     converged : bool
+        Whether the tolerance was met, or the fixed point reached.
     rms : float
-        Root mean square distance of the pairs of the last step, before its motion.
+        Root mean square distance of the pairs of the last step, after its motion.
     inliers : float
         Share of the pairs that the fits saw.
     status : str
+        ``ok``: as the rule wants it, also after a prescribed number of steps without a tolerance.
+        ``not-converged``: the most steps were made, and the tolerance is not met.
         ``scale-collapse``: the scale left a fifth to five times the start's. ``degenerate``: fewer than
-        three different points, or all in a line.
+        three different points or partners, or all in a line.
     """
 
     motion: Similarity
@@ -103,6 +120,7 @@ def icp(
     *,
     start: Similarity | None = None,
     workers: int = 1,
+    device: str | None = None,
 ) -> IcpFit:
     """Align a predicted cloud to a reference cloud.
 
@@ -116,6 +134,8 @@ def icp(
         Instead of the rule's.
     workers : int
         Threads of the nearest-point search; -1 for all cores.
+    device : str, optional
+        Search by brute force with PyTorch on ``"cuda"`` or ``"cpu"`` instead of by a tree.
 
     Returns
     -------
@@ -127,16 +147,37 @@ def icp(
         For shapes other than (n, 3) and values that are not finite.
     """
     rule = rule or IcpRule()
-    points, target = (_cloud(side) for side in (predicted, reference))
-    first = start or _start(points, target, rule)
+    points, target = _cloud(predicted), _cloud(reference)
+    if start is None:
+        start = Similarity.identity() if rule.start == "none" else _centred(points, target)
     if _flat(points) or _flat(target):
-        return IcpFit(first, 0, False, float("nan"), 0.0, "degenerate")
+        return IcpFit(start, 0, False, float("nan"), 0.0, "degenerate")
+    # About their own middles the sums keep their digits, wherever the clouds lie.
+    away, home = points.mean(0), target.mean(0)
+    first = replace(start, translation=start.apply(away) - home)
+    fit = _icp(points - away, target - home, rule, first, workers=workers, device=device)
+    move = fit.motion.translation + home - fit.motion.linear @ away
+    return replace(fit, motion=replace(fit.motion, translation=move))
+
+
+def _icp(
+    points: Array,
+    target: Array,
+    rule: IcpRule,
+    first: Similarity,
+    *,
+    workers: int,
+    device: str | None,
+) -> IcpFit:
+    """Between two clouds about the origin."""
     forward = rule.search == "predicted-to-reference"
     moving, fixed = (points, target) if forward else (target, points)
-    moving = moving[in_blocks(moving)]
-    walk = Walk(tree_of(fixed), forward=forward, with_scale=rule.with_scale, workers=workers)
+    if rule.step != "first-point":  # which is the first of the order given
+        moving = moving[in_blocks(moving)]
+    tree = tree_of(fixed) if device is None else TorchPoints(fixed, device)
+    walk = Walk(tree, forward=forward, with_scale=rule.with_scale, workers=workers)
     motion, steps = first, 0
-    if not (rule.tolerance or rule.max_iterations or rule.trim) and len(moving) > COARSE_POINTS:
+    if rule.to_fixed_point and len(moving) > COARSE_POINTS:
         motion, steps = coarse_to_fine(walk, moving, first)
     fit = _run(walk, moving, motion, rule, reach=first.scale)
     return replace(fit, iterations=fit.iterations + steps)
@@ -155,23 +196,39 @@ def _run(walk: Walk, moving: Array, motion: Similarity, rule: IcpRule, *, reach:
         if rule.tolerance or rule.trim:
             distance = walk.distances(pairs, motion)
             seen = _inliers(distance, rule.trim)
-        motion = walk.fit(pairs, seen)
+        motion = _step(walk, pairs, seen, rule)
         if not 1 / SCALE_RANGE < motion.scale / reach < SCALE_RANGE:
             status = "scale-collapse"
             break
         value = _measure(distance[seen], rule.criterion) if rule.tolerance else np.nan
         unit = value if rule.criterion == "relative-rmse" else 1.0
-        if abs(last - value) < rule.tolerance * unit or steps == rule.max_iterations:
+        if abs(last - value) <= rule.tolerance * unit:
             status = "ok"
             break
         last = value
+    converged = status == "ok"
+    if rule.max_iterations and not rule.tolerance and status == "not-converged":
+        status = "ok"
+    if len(np.unique(pairs.index[seen])) < MIN_POINTS:
+        status, converged = "degenerate", False
     rms = float(np.sqrt((walk.distances(pairs, motion)[seen] ** 2).mean()))
-    return IcpFit(motion, steps, status == "ok", rms, float(seen.mean()), status)
+    return IcpFit(motion, steps, converged, rms, float(seen.mean()), status)
 
 
-def _start(points: Array, target: Array, rule: IcpRule) -> Similarity:
-    if rule.start == "none":
-        return Similarity.identity()
+def _step(walk: Walk, pairs: MovingPairs, seen: NDArray[np.bool_], rule: IcpRule) -> Similarity:
+    """The motion that follows from the pairs."""
+    if rule.step == "first-point":
+        scale, rotation, move = fit_by_first_point(
+            *(side[None, seen] for side in walk.sides(pairs))
+        )
+        return Similarity(float(scale[0]), rotation[0], move[0])
+    motion = walk.fit(pairs, seen)
+    if rule.step == "about-centroids":
+        return replace(motion, translation=np.zeros(3))
+    return motion
+
+
+def _centred(points: Array, target: Array) -> Similarity:
     return Similarity(1.0, np.eye(3), target.mean(0) - points.mean(0))
 
 
@@ -201,5 +258,6 @@ def _flat(points: Array) -> bool:
     """Fewer than three points, or all in one place or line: no rotation follows from them."""
     if len(points) < MIN_POINTS:
         return True
-    singular = np.linalg.svd(points - points.mean(0), compute_uv=False)
-    return bool(singular[1] <= 1e-9 * max(singular[0], 1e-300))
+    centred = points - points.mean(0)
+    _, across, along = np.linalg.eigvalsh(centred.T @ centred)
+    return bool(across <= FLAT * along)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
+    from prn_bench.nearest import Searchable
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class MovingPairs:
     ----------
     points : (n, 3) float64
         Before any motion, in the order of :func:`in_blocks`.
-    tree : cKDTree
+    tree : cKDTree or TorchPoints
         Of the fixed cloud.
     workers : int
         Threads of a search.
@@ -62,7 +62,7 @@ class MovingPairs:
     """
 
     def __init__(
-        self, points: Array, tree: cKDTree, *, workers: int = 1, candidates: int = CANDIDATES
+        self, points: Array, tree: Searchable, *, workers: int = 1, candidates: int = CANDIDATES
     ) -> None:
         self.points, self.tree, self._workers = points, tree, workers
         n_blocks = max(1, len(points) // BLOCK_POINTS)

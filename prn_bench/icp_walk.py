@@ -12,7 +12,7 @@ from prn_bench.alignment import Similarity, closed_form
 from prn_bench.icp_pairs import CANDIDATES, MovingPairs, corners_of
 
 if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
+    from prn_bench.nearest import Searchable
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class Walk:
 
     Attributes
     ----------
-    tree : cKDTree
+    tree : cKDTree or TorchPoints
         Of the cloud that is searched.
     forward : bool
         The predicted cloud searches; else the reference does, moved back.
@@ -42,7 +42,7 @@ class Walk:
     workers : int
     """
 
-    tree: cKDTree
+    tree: Searchable
     forward: bool
     with_scale: bool
     workers: int
@@ -58,8 +58,13 @@ class Walk:
 
     def distances(self, pairs: MovingPairs, motion: Similarity) -> Array:
         """(n,) of the pairs after a motion, in the unit of the reference."""
-        mine, other = (pairs.points, pairs.paired) if self.forward else (pairs.paired, pairs.points)
-        return np.asarray(np.linalg.norm(motion.apply(mine) - other, axis=1))
+        predicted, reference = self.sides(pairs)
+        return np.asarray(np.linalg.norm(motion.apply(predicted) - reference, axis=1))
+
+    def sides(self, pairs: MovingPairs) -> tuple[Array, Array]:
+        """(n, 3) predicted points of the pairs, before any motion, and their references."""
+        sides = pairs.points, pairs.paired
+        return sides if self.forward else sides[::-1]
 
     def fit(self, pairs: MovingPairs, seen: NDArray[np.bool_] | None = None) -> Similarity:
         """The motion of the prediction that fits the pairs best, or those that are seen."""
@@ -151,5 +156,7 @@ def _motion(
     cross: Array, mean_p: Array, mean_g: Array, spread: float, *, with_scale: bool
 ) -> Similarity:
     tiny = max(spread, np.finfo(float).tiny)
-    scale, rotation, move = closed_form(cross, np.array(tiny), mean_p, mean_g, with_scale=with_scale)
+    scale, rotation, move = closed_form(
+        cross, np.array(tiny), mean_p, mean_g, with_scale=with_scale
+    )
     return Similarity(float(scale), rotation, move)

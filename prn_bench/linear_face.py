@@ -63,10 +63,8 @@ def linear_of_model(
     """
     columns = (model.mean[:, :, None], model.identity_basis, model.expression_basis)
     flat = np.concatenate(columns, 2).reshape(model.n_vertices, -1)
-    if pixels is None:
-        flat = flat[::stride]
-    else:
-        flat = np.asarray(model.uv_layout.operator.to_map[pixels] @ flat)
+    to_map = model.uv_layout.operator.to_map
+    flat = flat[::stride] if pixels is None else np.asarray(to_map[pixels] @ flat)
     planar = flat.reshape(len(flat), 3, -1).transpose(2, 1, 0)  # (1 + k, 3, p)
     rows = np.ascontiguousarray(planar, np.float32).reshape(len(planar), -1)
     return LinearFace(rows[0], rows[1:], model.n_components[0])

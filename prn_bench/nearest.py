@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
+    from prn_bench.nearest_gpu import TorchPoints
+
+    Searchable = cKDTree | TorchPoints
+
 LEAF_POINTS = 24  # measured best of 8 to 64, for 43,000 points
 
 
@@ -33,14 +37,14 @@ def tree_of(points: NDArray[np.floating]) -> cKDTree:
 
 
 def nearest(
-    query: NDArray[np.floating], points: NDArray[np.floating] | cKDTree, *, workers: int = 1
+    query: NDArray[np.floating], points: NDArray[np.floating] | Searchable, *, workers: int = 1
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The nearest of ``points`` to each of ``query``.
 
     Parameters
     ----------
     query : (n, 3) float
-    points : (m, 3) float, or a tree of them
+    points : (m, 3) float, or what searches them, a tree or ``TorchPoints``
     workers : int
         Threads; -1 for all cores.
 

@@ -75,7 +75,9 @@ class PredictedClouds:
         """What a reader of the figures should know."""
         on_maps = "vertices" not in self.predictions.arrays
         if on_maps and self.inputs.model is None and "uv/face_mask" not in self.dataset.names:
-            words = "the whole position map counts, neck and ears too: nothing says where its face is"
+            words = (
+                "the whole position map counts, neck and ears too: nothing says where its face is"
+            )
             remedy = "Give --face-model FM.h5 of the maps' layout."
             yield Finding("warning", "no-face-mask", where, words, remedy)
 

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -177,9 +178,14 @@ def text_of(value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
+@cache
+def _hints() -> Mapping[str, Any]:
+    return get_type_hints(Protocol)  # slow, and the same for ever
+
+
 def _value(name: str, raw: Any, where: str | Path) -> Any:
     """The checked value of a field."""
-    hint = get_type_hints(Protocol)[name]
+    hint = _hints()[name]
     allowed: Any = get_args(hint) if get_origin(hint) is Literal else _ALLOWED.get(name)
     try:
         value = _numbers(name, raw) if name in ("bin_edges", "bin_centres") else _plain(raw, hint)

@@ -54,9 +54,10 @@ def read_samples(
 ) -> tuple[list[RawSample], list[Finding]]:
     """The candidates that can be read, and an error for each other one."""
     samples, findings = [], []
+    source, read = task.source, task.recipe.module.read
     for sample in files:
         try:
-            raw = _read_one(task, sample)
+            raw = _read_one(task, source, read, sample)
         except BenchError as error:
             if error.code == "bad-recipe":  # a bug is no property of the sample
                 raise
@@ -66,7 +67,12 @@ def read_samples(
     return samples, findings
 
 
-def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
+def _read_one(
+    task: BuildTask,
+    source: RawSource,
+    read: Callable[[RawSource, SampleFiles], Annotation],
+    files: SampleFiles,
+) -> RawSample:
     if not files.annotation:
         raise BenchError("the image has no .mat beside it", code="no-annotation")
     if task.with_images and not files.image:
@@ -77,12 +83,12 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
             if task.recipe.card.image_size_px
             else "Put the image beside it: its size is needed.",
         )
-    annotation = task.recipe.module.read(task.source, files)
-    digest = hashlib.sha256(annotation.raw or _file_digest(task, files.annotation))
+    annotation = read(source, files)
+    digest = hashlib.sha256(annotation.raw or source.sha256(files.annotation))
     picture, size_px = None, task.recipe.card.image_size_px
     if task.with_images or not size_px:
-        digest.update(_file_digest(task, files.image))
-        picture, size_px = _picture(task, files, annotation)
+        digest.update(source.sha256(files.image))
+        picture, size_px = _picture(source, files, annotation, size_px)
     return RawSample(
         files,
         annotation,
@@ -93,9 +99,9 @@ def _read_one(task: BuildTask, files: SampleFiles) -> RawSample:
 
 
 def _picture(
-    task: BuildTask, files: SampleFiles, annotation: Annotation
+    source: RawSource, files: SampleFiles, annotation: Annotation, expected: tuple[int, ...]
 ) -> tuple[Callable[[], Image], tuple[int, int]]:
-    """What gives the picture, and its (height, width), which must be what the card says.
+    """What gives the picture, and its (height, width), which must be the expected one, if any.
 
     Files are decoded when their turn comes to be cut: a batch of decoded ones would fill the memory.
     """
@@ -103,10 +109,10 @@ def _picture(
         opened = annotation.picture()
         decoded = partial(_itself, opened)
     else:
-        where = task.source.where(files.image)
-        opened = images.open_image(task.source.read(files.image), where)
+        where = source.where(files.image)
+        opened = images.open_image(source.read(files.image), where)
         decoded = partial(images.load_image, opened, where)
-    expected, found = task.recipe.card.image_size_px, (opened.height, opened.width)
+    found = (opened.height, opened.width)
     if expected and found != expected:
         raise BenchError(
             "the image does not have the size that its annotation was made for",
@@ -120,15 +126,6 @@ def _picture(
 
 def _itself(picture: Image) -> Image:
     return picture
-
-
-def _file_digest(task: BuildTask, name: str) -> bytes:
-    return _cached_digest(task.raw, name)
-
-
-@lru_cache(maxsize=4)  # many renderings share a scan, many rows a table
-def _cached_digest(raw: Path, name: str) -> bytes:
-    return hashlib.sha256(cached_source(raw).read(name)).digest()
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ so that a worker process needs no second look at the list. Names that point out 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from prn_bench.rawzip import (
 )
 
 RECENT, RECENT_BYTES = 2, 1 << 20  # members kept: what is parsed is digested too
+RECENT_DIGESTS = 4  # many renderings share a scan, many rows a table
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RawSource:
     members: dict[str, Member]
     names: tuple[str, ...]
     _recent: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    _digests: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def __contains__(self, name: object) -> bool:
         return name in self.members
@@ -67,7 +70,8 @@ class RawSource:
                 content = _read_file(member.archive, self.where(name))
             else:
                 content = read_member(member, self.where(name))
-            self._remember(name, content)
+            if len(content) <= RECENT_BYTES:
+                _keep(self._recent, name, content, RECENT)
             return content
         except OSError as error:
             raise BenchError(
@@ -76,12 +80,12 @@ class RawSource:
                 where=self.where(name),
             ) from None
 
-    def _remember(self, name: str, content: bytes) -> None:
-        """Keep the last few small members: what is parsed is digested too."""
-        if len(content) <= RECENT_BYTES:
-            while len(self._recent) >= RECENT:
-                self._recent.pop(next(iter(self._recent)), None)
-            self._recent[name] = content
+    def sha256(self, name: str) -> bytes:
+        """Digest of a member's content; raises as :meth:`read`."""
+        if (known := self._digests.get(name)) is None:
+            known = hashlib.sha256(self.read(name)).digest()
+            _keep(self._digests, name, known, RECENT_DIGESTS)
+        return known
 
     def where(self, name: str) -> str:
         """A member's place for messages: its path, or ``ZIP: member``."""
@@ -89,6 +93,13 @@ class RawSource:
         if member is None:
             return str(self.root / name)
         return member.archive if member.offset is None else f"{member.archive}: {name}"
+
+
+def _keep(recent: dict[str, bytes], name: str, content: bytes, size: int) -> None:
+    """Put an entry into a small store, in place of the oldest."""
+    while len(recent) >= size:
+        recent.pop(next(iter(recent)), None)
+    recent[name] = content
 
 
 def open_raw(path: str | Path) -> RawSource:

@@ -90,7 +90,9 @@ def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
     _refuse(dataset, ~(scale > 0), "zero-normalizer", f"{protocol.normalizer} is not positive")
     mesh_min = None
     if protocol.z_rule == "min-mesh":
-        shift = read_whole(dataset, "z_shift")  # crop z = scale * z + shift, and is 0 at the minimum
+        shift = read_whole(
+            dataset, "z_shift"
+        )  # crop z = scale * z + shift, and is 0 at the minimum
         mesh_min = -shift / crop_scale(read_whole(dataset, "crop"))
     yaw = read_yaw(dataset, protocol)
     return Reference(points[..., : protocol.dims], scale, yaw, mesh_min)

@@ -21,8 +21,8 @@ from prn_bench.dataset import Dataset
 from prn_bench.errors import BenchError, first_few
 from prn_bench.uvmap import MAP_OFFSET_PX, MAP_SCALE_PX, decode_maps, encode_maps
 from reference_model.config import TrainConfig
-from reference_model.loss import region_weights
 from reference_model.inference import network_input
+from reference_model.loss import region_weights
 
 TEST_SETS = ("aflw2000-3d", "aflw-lfpa", "florence")
 BLOCK = 256  # samples read at once

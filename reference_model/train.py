@@ -47,8 +47,7 @@ def train(
     dataset : path
         With images and position maps, in either layout.
     out : path
-        Folder, made if needed, for ``checkpoint/``, ``log.jsonl``, ``loss.png``, ``samples.png``,
-        ``state.safetensors`` (all that a resume needs) and ``run.json``.
+        Folder, made if needed, for the checkpoint, log, pictures, state and settings.
     device : str
         ``auto``, ``cpu``, ``cuda``, ...; under ``torchrun`` each process takes the GPU of its rank.
     say : callable

@@ -12,8 +12,8 @@ from prn_bench.dataset import Dataset
 from prn_bench.metrics import nme_68
 from prn_bench.outfile import atomic_path
 from reference_model.data import BLOCK, Faces
-from reference_model.network import PRN
 from reference_model.inference import predict_maps
+from reference_model.network import PRN
 
 SHEET_SAMPLES = 12
 

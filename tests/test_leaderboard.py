@@ -9,16 +9,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.leaderboard.build import build_tables, check_tables, first_difference, render
 from prn_bench.leaderboard.data import Leaderboard, open_leaderboard
-from prn_bench.leaderboard.facts import read_methods, read_published
+from prn_bench.leaderboard.facts import read_methods
 from prn_bench.leaderboard.filed import add_result, read_filed
-from prn_bench.leaderboard.odd import odd_numbers, wrong_means
 from prn_bench.leaderboard.table import make_tables
+from prn_bench.result_samples import Samples
 from prn_bench.results import save
 from tests.fakes import face_world
 from tests.small_leaderboard import FIT, file_result, write_facts
@@ -220,51 +221,10 @@ def test_a_misfiled_result_is_found(facts: Path) -> None:
     assert code_of(lambda: open_leaderboard(facts)) == "result-edited"
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        ("published.csv", "p002", "p001"),
-        ("published.csv", ",2.50,", ",two,"),
-        ("published.csv", "https://", "ftp://"),
-        ("published.csv", ",thread,", ",rumour,"),
-        ("published.csv", ",2018,", ",18,"),
-        ("published.csv", ",mean,a", ",median,a"),
-        ("published.csv", ",mean,b,", ",mean,c,"),
-        ("published.csv", "how_known", "how"),
-        ("methods/a.toml", 'licence = "unknown"', 'licence = ""'),
-        ("methods/a.toml", "year = 2020", 'year = "2020"'),
-        ("methods/a.toml", "code", "kode"),
-        ("methods/a.toml", "@misc", "misc"),
-        ("boards/board.toml", "figure = ", "figur = "),
-        ("boards/board.toml", "3ddfa-fit", "none"),
-        ("boards/board.toml", '"mean"', '"front"'),
-        ("boards/board.toml", "order = 1", "order ="),
-        ("disagreements.toml", "p001", "p999"),
-        ("disagreements.toml", "[[disagreement]]", "[other]"),
-    ],
-)
-def test_a_wrong_fact_is_refused(tmp_path: Path, name: str, old: str, new: str) -> None:
-    """Each kind of mistake in the files that people write is a BenchError that names the file."""
-    folder = write_facts(tmp_path / "board")
-    path = folder / name
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    with pytest.raises(BenchError) as error:
-        open_leaderboard(folder)
-    assert error.value.code == "bad-fact"
-    assert name.split("/")[-1] in str(error.value)
-
-
-def test_no_folder(tmp_path: Path) -> None:
-    """A folder without published numbers is no leaderboard."""
-    assert code_of(lambda: open_leaderboard(tmp_path)) == "no-leaderboard"
-
-
 def test_the_command_line(facts: Path, run: Any) -> None:
     """build, check and add in the words of a user; an edited table ends in exit code 1."""
     code, out, _ = run("leaderboard", "build", "--data", facts)
-    assert (code, "5 files" in out) == (0, True)
+    assert (code, "6 files" in out) == (0, True)
     assert run("leaderboard", "check", "--data", facts)[0] == 0
     path = facts / "tables" / "board.md"
     path.write_text(path.read_text().replace("2.90", "2.80"))
@@ -277,30 +237,30 @@ def test_the_command_line(facts: Path, run: Any) -> None:
     assert (code, "filed" in out) == (0, True)
 
 
-def test_the_published_numbers_keep_their_count() -> None:
-    """The numbers in the repository: 731 of them, known paper values where they belong."""
-    numbers = read_published(REAL / "published.csv")
-    assert len(numbers) == 731
-    table = {(n.board, n.column, n.method): n.value for n in numbers}
-    assert table["prnet-table-1", "mean of bins", "PRN"] == "3.62"
-    assert table["prnet-figure-5", "3D", "PRN"] == "4.7006"
-    assert table["prnet-figure-8", "as printed", "PRN"] == "3.9625"
-    assert table["prnet-table-1", "AFLW-LFPA", "PAWF"] == "4.72"
+def test_subsets_have_rows_of_their_own(tmp_path: Path) -> None:
+    """A score on fewer real samples is filed beside the whole one, and says how many it is about."""
+    folder = write_facts(tmp_path / "board")
+    methods = read_methods(folder / "methods")
+    dataset, predictions = face_world()
+    predictions.method["name"] = "a"
+    dataset.attributes["origin"] = "real"
+    few = score(predictions, dataset, FIT)
+    whole = replace(few, samples=repeated(few.samples, 50))
+    whole = replace(whole, summary=whole.samples.summarize(whole.protocol))
+    names = []
+    for at, result in enumerate((few, whole, replace(few, inputs={"subset": "list 1"}))):
+        written, _ = save(result, tmp_path / f"r{at}")
+        names.append(add_result(written, folder, methods, replace=True).name)
+    assert names == ["a@subset40.json", "a.json", "a@subset40.json"]
+    (table,) = make_tables(open_leaderboard(folder))
+    assert [row.label for row in table.recomputed] == [
+        "Name of a",
+        "Name of a (subset: 40 of 2,000)",
+    ]
 
 
-def test_the_tables_in_the_repository_are_current() -> None:
-    """What is committed is what the data give; CI runs `leaderboard check` through this."""
-    assert [f for f in check_tables(open_leaderboard(REAL)) if f.level != "note"] == []
-
-
-def test_odd_numbers_are_noted() -> None:
-    """Printed means that are not those of their columns are told, and no rounded one is."""
-    data = open_leaderboard(REAL)
-    tables = {table.board.key: table for table in make_tables(data, {})}
-    odd = {(row.label, one.value) for row, one, _ in wrong_means(tables["prnet-table-1"])}
-    assert odd == {("SDM", "6.12")}
-    odd = {(row.label, one.value) for row, one, _ in wrong_means(tables["aflw2000-pose"])}
-    assert {("QuatNet", "4.15"), ("TriNet", "3.97")} <= odd
-    assert wrong_means(tables["aflw2000-68-2d"]) == []
-    notes = {finding.code for finding in odd_numbers(data, list(tables.values()))}
-    assert notes == {"mean-disagrees", "other-unit", "about"}
+def repeated(samples: Samples, times: int) -> Samples:
+    """The same samples many times over, under new names."""
+    ids = np.array([f"{name}-{at}" for at in range(times) for name in samples.ids], object)
+    names = ("errors", "normalizer_px", "yaw_deg", "bins", "missing")
+    return replace(samples, ids=ids, **{n: np.tile(getattr(samples, n), times) for n in names})

@@ -72,7 +72,8 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
     """The benchmark's arrays, joined to the samples by the order of ``names.txt`` or of sorted names.
 
     Every row that repeats what a .mat file of the samples holds (``AFLW2000-3D.pts68.npy``,
-    ``AFLW2000-3D.pose.npy``) is compared with it; where neither array is there, a warning says that the order is taken on trust.
+    ``AFLW2000-3D.pose.npy``) is compared with it; where neither array is there, a warning says that the
+    order is taken on trust.
 
     Raises
     ------

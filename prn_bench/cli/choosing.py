@@ -194,7 +194,9 @@ def not_scored(left_out: list[tuple[str, str]], word: str = "not scored: ") -> l
     for name, why in left_out:
         family, _, variant = name.partition("@")
         names.setdefault(why, {}).setdefault(family, []).append(variant)
-    return [f"{word}{'; '.join(map(_together, found.items()))}: {why}" for why, found in names.items()]
+    return [
+        f"{word}{'; '.join(map(_together, found.items()))}: {why}" for why, found in names.items()
+    ]
 
 
 def _together(family: tuple[str, list[str]]) -> str:

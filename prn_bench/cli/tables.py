@@ -115,7 +115,11 @@ def wrapped(text: str) -> str:
     from textwrap import fill
 
     return fill(
-        text, console().width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        text,
+        console().width,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

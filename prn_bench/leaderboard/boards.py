@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prn_bench.errors import BenchError
 from prn_bench.leaderboard.facts import bad, from_table, read_toml
-from prn_bench.protocol import protocol
+from prn_bench.leaderboard.filed import is_published
 from prn_bench.results import Result
 
 FIGURES = ("headline", "median", "mean_of_bins", "std_of_bins", "mean_of_images")
@@ -141,9 +140,6 @@ def _column(board: Board, item: dict[str, Any], path: Path) -> Column:
         raise bad(path, f"better = {' or '.join(BETTER)}", column.better)
     if column.figure not in FIGURES and column.figure.split(" ")[0] not in ("bin", "mean"):
         raise bad(path, f"figure = {', '.join(FIGURES)}, bin LABEL, mean NAME", column.figure)
-    if column.protocol:
-        try:
-            protocol(column.protocol)
-        except BenchError as error:
-            raise bad(path, "a published protocol", error.what) from None
+    if column.protocol and not is_published(column.protocol):
+        raise bad(path, "a published protocol", column.protocol)
     return replace(column, unit=column.unit or board.unit)

@@ -150,6 +150,16 @@ def is_current(result: Result) -> bool:
     return _hashes().get(result.protocol.id) == result.protocol.hash
 
 
+def is_published(protocol_id: str) -> bool:
+    """Whether there is a published protocol of this id."""
+    return protocol_id in _hashes()
+
+
+def current_hash(protocol_id: str) -> str:
+    """Hash of a published protocol as it is now; KeyError for another id."""
+    return _hashes()[protocol_id]
+
+
 @cache
 def _hashes() -> dict[str, str]:
     return {one.id: one.hash for one in protocols()}
@@ -174,16 +184,15 @@ def _place(result: Result, method: Method) -> Path:
 
 
 def _variant(result: Result) -> str:
-    n = _counted(result)
+    n, whole = _counted(result), result.protocol.expected_samples
     if result.dataset.get("origin") == "synthetic":
         return f"synthetic{n}"
-    whole = result.protocol.expected_samples  # 0: any number
-    return "" if n == whole or not whole else f"subset{n}"
+    return "" if whole in (0, n) else f"subset{n}"  # 0: any number is the whole
 
 
 def _counted(result: Result) -> int:
-    """Samples of the result, with those that its protocol leaves out."""
-    return len(result.samples.ids)
+    """Samples that a result is about: those that its protocol leaves out, but no list of a user."""
+    return result.summary.n + ("subset" not in result.inputs) * result.summary.n_left_out
 
 
 def _method(result: Result, methods: Mapping[str, Method], key: str | None, path: Path) -> Method:

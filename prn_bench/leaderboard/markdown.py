@@ -7,10 +7,9 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from prn_bench.leaderboard.facts import EVIDENCE
-from prn_bench.leaderboard.filed import Filed
+from prn_bench.leaderboard.filed import Filed, current_hash
 from prn_bench.leaderboard.odd import wrong_means
 from prn_bench.leaderboard.table import Row, Table
-from prn_bench.protocol import protocol
 from prn_bench.summary import figure_text
 
 WARNING = (
@@ -107,7 +106,7 @@ def _recomputed(table: Table) -> Iterator[str]:
     yield ""
     for name in table.board.protocols():
         columns = [c.name for c in table.board.columns if c.protocol == name]
-        yield f"* {', '.join(columns)}: `{name}`, hash `{protocol(name).short_hash}`"
+        yield f"* {', '.join(columns)}: `{name}`, hash `{current_hash(name)[:12]}`"
     yield ""
     columns = ["rank", "method", *names, "95 % interval", "n", "trained on", "overlap"]
     yield from _head(columns, numbers=range(2, len(names) + 4))

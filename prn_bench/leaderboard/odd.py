@@ -43,9 +43,9 @@ def wrong_means(table: Table) -> list[tuple[Row, Published, Decimal]]:
 
 
 def _notes(table: Table) -> Iterator[tuple[str, Published, str]]:
-    for row, one, expected in wrong_means(table):
-        words = f"{row.label}: prints {one.value}, and its parts have the mean {expected:.3f}"
-        yield "mean-disagrees", one, words
+    for row, mean, expected in wrong_means(table):
+        words = f"{row.label}: prints {mean.value}, and its parts have the mean {expected:.3f}"
+        yield "mean-disagrees", mean, words
     for cell in (cell for row in table.reported for cell in row.cells.values()):
         if (one := cell.published) is not None:
             yield from _odd(table, cell, one)
@@ -67,7 +67,9 @@ def _mean(row: Row, names: Sequence[str]) -> Decimal | None:
 
 
 def _tolerance(row: Row, names: Sequence[str]) -> Decimal:
-    """What rounding explains: half a last digit of the mean, and of the coarsest part."""
-    steps = [Decimal(1).scaleb(int(row.cells[name].number.as_tuple().exponent)) for name in names]
-    steps = [min(step, Decimal("0.01")) for step in steps]  # 3.3 stands for a printed 3.30
-    return (steps[-1] + max(steps[:-1])) / 2
+    """What rounding explains: half a last digit of the mean and of a part.
+
+    In a row that has numbers with two digits, 3.3 was printed as 3.30.
+    """
+    exponents = [row.cells[name].number.as_tuple().exponent for name in names]
+    return Decimal(1).scaleb(min(int(exponent) for exponent in exponents))

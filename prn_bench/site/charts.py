@@ -131,6 +131,7 @@ def _curve(label: str, result: Result, errors: NDArray[np.float64], limit: float
     return {
         "name": label,
         "mean": round(result.summary.mean_of_images, 3),
+        "thinned": len(places) < len(inside),  # then lines between the points are truer than steps
         "x": _rounded(inside[places]),
         "y": _rounded(100 * (places + 1) / counted, 2),
         "at": _rounded(at),

@@ -124,7 +124,8 @@ def _variants(
     columns = list(dict.fromkeys((f.method_key, f.variant) for f in whole))
     labels = [_label(data, by_place, name, key) for key in columns]
     lines = []
-    for one in [default, *(v for v in variants if v is not default)]:
+    ordered = [default, *(one for one in variants if one is not default)]
+    for one in ordered:
         cells = [Cell(wording.variant_of(one.id), code=True, title=one.title)]
         cells += [Cell(wording.changes(one, default)), Cell(one.short_hash, code=True)]
         for key in columns:
@@ -134,7 +135,7 @@ def _variants(
     grid = Grid("variants", "Variants", heads, lines, frozenset(labels))
     shown = [
         (wording.variant_of(one.id), by_place[one.id, *columns[0]].result)
-        for one in variants
+        for one in ordered
         if columns and (one.id, *columns[0]) in by_place and one.unit == default.unit
     ]
     chart = charts.variants_chart("variants-chart", labels[0], shown) if len(shown) > 1 else None

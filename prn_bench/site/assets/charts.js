@@ -18,6 +18,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: style("--ink"), family: "system-ui, sans-serif", size: 13 },
       margin: { l: 55, r: 15, t: 10, b: 45 }, height: 380, showlegend: false, hovermode: "closest",
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--soft"), activecolor: style("--ink") },
       xaxis: { ...axis, title: { text: x } }, yaxis: { ...axis, title: { text: y } }, ...more,
     };
   }
@@ -32,7 +33,7 @@
         traces.push({ ...band, y: curve.high, fill: "tonexty", fillcolor: faint(color) });
         traces.push({
           x: [0, ...curve.x], y: [0, ...curve.y], name: curve.name, meta: at, mode: "lines",
-          line: { color, dash, shape: "hv", width: 2 },
+          line: { color, dash, shape: curve.thinned ? "linear" : "hv", width: 2 },
           hovertemplate: `%{y:.1f} % of images up to %{x:.3f} ${data.unit}<extra>${escape(curve.name)}</extra>`,
         });
       });
@@ -99,7 +100,7 @@
       const hidden = { visible: false };
       const scene = { xaxis: hidden, yaxis: hidden, zaxis: hidden, aspectmode: "data", camera: VIEW };
       return {
-        traces, toggles: ["predicted surface, coloured by error", "true surface"], off: [1], wait: "Show in 3D",
+        traces, toggles: ["predicted surface, coloured by error", "true surface"], off: [1],
         layout: layout("", "", { scene, height: 480, margin: { l: 0, r: 0, t: 0, b: 0 } }),
       };
     },
