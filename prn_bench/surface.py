@@ -89,15 +89,21 @@ class Scene:
     vertices : (v, 3) float
         Any frame and unit.
     triangles : (t, 3) int
-        Both sides of a triangle count.
+        Both sides of a triangle count. Those without an area (a corner named twice, or three in a
+        line) are left out: they have no inside, and real meshes hold some.
     n_threads : int
         1 by default: a build has one worker process per core already. 0 means all cores.
+
+    Attributes
+    ----------
+    n_degenerate : int
+        Triangles that were left out.
 
     Raises
     ------
     ValueError
         For arrays of another shape, triangles that name no vertex, or coordinates that are not finite:
-        Open3D would read beyond the array.
+        Open3D would read beyond the array. For a mesh without any triangle that has an area.
     BenchError
         ``open3d-missing``.
     """
@@ -114,10 +120,15 @@ class Scene:
         open3d = load()
         self._tensor, self._n_threads = open3d.core.Tensor, n_threads
         self._centre = (points.min(0) + points.max(0)) / 2
+        corners = (points - self._centre).astype(np.float32)
+        self._kept = np.flatnonzero(has_area(corners, triangles))
+        self.n_degenerate = len(triangles) - len(self._kept)
+        if not len(self._kept):
+            raise ValueError(f"no triangle has an area, of {len(triangles)}: there is no surface")
         self._scene = open3d.t.geometry.RaycastingScene(nthreads=n_threads)
         self._scene.add_triangles(
-            self._tensor((points - self._centre).astype(np.float32)),
-            self._tensor(np.ascontiguousarray(triangles, np.uint32)),
+            self._tensor(corners),
+            self._tensor(np.ascontiguousarray(triangles[self._kept], np.uint32)),
         )
 
     def cast(self, origins: NDArray[np.floating], directions: NDArray[np.floating]) -> Hits:
@@ -133,7 +144,8 @@ class Scene:
         found = self._scene.cast_rays(self._tensor(rays), nthreads=self._n_threads)
         distance = found["t_hit"].numpy().astype(np.float64)
         hit = np.isfinite(distance)
-        triangle = np.where(hit, found["primitive_ids"].numpy().astype(np.int64), -1)
+        row = np.where(hit, found["primitive_ids"].numpy().astype(np.int64), 0)
+        triangle = np.where(hit, self._kept[row], -1)
         second, third = found["primitive_uvs"].numpy().astype(np.float64).T
         weights = np.stack([1 - second - third, second, third], 1) * hit[:, None]
         return Hits(distance, triangle.astype(np.int32), weights)
@@ -172,6 +184,19 @@ def closest_points(
 ) -> tuple[Array, Array]:
     """Nearest surface points (n, 3) and their distances (n,) for (n, 3) points; see :class:`Scene`."""
     return Scene(vertices, triangles).closest(query)
+
+
+def has_area(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """(t,) bool: which triangles are more than a line or a point.
+
+    Parameters
+    ----------
+    vertices : (v, 3) float
+    triangles : (t, 3) int
+        Rows of ``vertices``.
+    """
+    a, b, c = (np.asarray(vertices, np.float64)[triangles[:, corner]] for corner in range(3))
+    return np.asarray(np.cross(b - a, c - a).any(1))
 
 
 def _points(values: NDArray[np.floating], name: str) -> Array:

@@ -34,7 +34,7 @@ GROUP_OF = {module: group for group, modules in GROUPS.items() for module in mod
 EVERYONE = {"prn_bench.errors", "prn_bench.__version__"}
 
 # Imported inside functions only, since ``prn-bench --help`` must not wait for them.
-HEAVY = set(["PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntime", "open3d"])
+HEAVY = {"PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntime", "open3d"}
 HEAVY |= {"pandas", "scipy", "skimage", "sklearn", "torch"}
 # One importer each (torch: two): a change of theirs is met in one place.
 ONLY_IN = {

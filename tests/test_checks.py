@@ -53,9 +53,9 @@ def test_a_pickle_is_called_so(tmp_path):
 
 
 def test_nothing_there(tmp_path):
-    """No file, and a folder without results."""
+    """No file, and a folder with nothing in it."""
     assert codes(tmp_path / "x") == ["no-such-file"]
-    assert codes(tmp_path) == ["unknown-kind"]
+    assert codes(tmp_path) == ["empty-folder"]
 
 
 def test_other_hdf5(tmp_path):

@@ -252,7 +252,8 @@ def test_help_and_import_are_light():
 
 def test_demo(run, tmp_path):
     """The main job: planted errors come out to the last digit shown, and the report stands alone."""
-    code, out, err = run("demo", "--samples", 12, "-o", tmp_path / "demo")
+    few = ("--samples", 16, "--test-samples", 12, "--set", "epochs=1", "--set", "batch=8")
+    code, out, err = run("demo", *few, "-o", tmp_path / "demo")
     assert code == 0, err
     for planted in ("2.000", "3.000", "5.000"):
         assert f"{planted}     {planted}" in out

@@ -207,8 +207,9 @@ def test_the_first_example_of_the_readme_runs(run, place):
     blocks = re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
     block = next(block for block in blocks if "$ prn-bench import" in block)
     lines = [line.removeprefix("$ prn-bench ") for line in block.splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 7
     for line in lines:
         code, _, err = run(*shlex.split(line))
-        assert code == 0, (line, err)
+        found = line.startswith("doctor") and code == 1  # made-up points may have mistakes
+        assert code == 0 or found, (line, err)
     assert (place / "ced.pdf").read_bytes().startswith(b"%PDF")

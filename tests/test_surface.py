@@ -114,6 +114,40 @@ def test_bad_meshes_never_reach_open3d(vertices, triangles):
         surface.Scene(vertices, triangles)
 
 
+def test_triangles_without_area_are_left_out_and_counted():
+    """A corner twice, three in a line, a point: the square is the same, and rows are those given."""
+    vertices = np.concatenate([SQUARE, [[1, 0, 0]]])
+    flat = np.array([[0, 0, 2], [0, 4, 1], [3, 3, 3]])
+    scene = surface.Scene(vertices, np.concatenate([flat, HALVES]))
+    assert scene.n_degenerate == 3
+    assert surface.Scene(SQUARE, HALVES).n_degenerate == 0
+    hits = scene.cast(np.array([[1.5, 0.5, 3], [0.5, 1.5, 3]]), np.array([[0, 0, -1.0]] * 2))
+    assert hits.triangle.tolist() == [3, 4]
+    _, distance = scene.closest(np.array([[1, 1, 4], [3, 1, 0]], float))
+    np.testing.assert_allclose(distance, [4, 1], atol=1e-6)
+
+
+def test_a_mesh_without_a_surface():
+    """Nothing but lines and points."""
+    with pytest.raises(ValueError, match="no triangle has an area, of 2"):
+        surface.Scene(SQUARE, np.array([[0, 0, 1], [2, 2, 2]]))
+
+
+def test_degenerate_faces_of_a_real_mesh(real_data):
+    """VRN's output has some; every vertex of a good face lies on the surface."""
+    from prn_bench.objfile import read_obj
+
+    path = real_data / "predictions" / "vrn" / "turing.jpg.obj"
+    mesh = read_obj(path.read_bytes(), str(path))
+    good = surface.has_area(mesh.vertices, mesh.triangles)
+    scene = surface.Scene(mesh.vertices, mesh.triangles)
+    assert scene.n_degenerate >= (~good).sum() > 0
+    used = mesh.vertices[np.unique(mesh.triangles[good])].astype(float)
+    _, distance = scene.closest(used[::50])
+    assert np.isfinite(distance).all()
+    assert distance.max() < 1e-3
+
+
 def test_without_open3d_one_message_says_what_to_install(monkeypatch):
     """The extra's name, not a traceback."""
     real = builtins.__import__

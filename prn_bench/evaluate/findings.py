@@ -39,7 +39,7 @@ def _count_findings(case: Case, samples: Samples) -> Iterator[Finding]:
 def _bin_findings(case: Case, samples: Samples, summary: Summary) -> Iterator[Finding]:
     protocol = case.protocol
     where = case.dataset.path.name  # not the whole path: results must not depend on the machine
-    n_beyond = int((np.abs(samples.yaw_deg[samples.bins >= 0]) > PROFILE_DEG).sum())
+    n_beyond = int((np.abs(samples.yaw_deg[case.wanted]) > PROFILE_DEG).sum())
     if n_beyond and not protocol.bin_centres:
         words = f"{n_beyond} samples have a yaw beyond 90 degrees; over_90 = {protocol.over_90}"
         yield Finding("note", "yaw-beyond-90", where, words)
