@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -50,8 +51,7 @@ def train(
         Folder, made if needed, for the checkpoint, log, pictures, state and settings.
     device : str
         ``auto``, ``cpu``, ``cuda``, ...; under ``torchrun`` each process takes the GPU of its rank.
-    say : callable
-        Told once an epoch how it goes.
+    say : callable, told once an epoch
 
     Returns
     -------
@@ -108,7 +108,7 @@ class Run:
             network = PRN(config.base_channels, batch_norm_decay=config.batch_norm_decay)
         last = on_gpu and config.channels_last
         self.layout = torch.channels_last if last else torch.contiguous_format
-        self.network = network.to(group.device).to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.network: PRN = cast(Any, network.to(group.device)).to(memory_format=self.layout)
         self.model: Callable[[Tensor], Tensor] = parallel(self.network, group)
         if config.compile and on_gpu and importlib.util.find_spec("triton"):
             self.model = torch.compile(self.model)
