@@ -177,7 +177,8 @@ def _icp(
     tree = tree_of(fixed) if device is None else TorchPoints(fixed, device)
     walk = Walk(tree, forward=forward, with_scale=rule.with_scale, workers=workers)
     motion, steps = first, 0
-    if rule.to_fixed_point and len(moving) > COARSE_POINTS:
+    # The other way round, parts of a reference have led to another fixed point: not walked coarsely.
+    if forward and rule.to_fixed_point and len(moving) > COARSE_POINTS:
         motion, steps = coarse_to_fine(walk, moving, first)
     fit = _run(walk, moving, motion, rule, reach=first.scale)
     return replace(fit, iterations=fit.iterations + steps)
