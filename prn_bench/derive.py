@@ -60,12 +60,12 @@ def derive(name: str, read: Read, basis: LandmarkBasis) -> NDArray:
         return np.degrees(read("coefficients/pose")[:, :3])
     if name == "yaw_deg/fitted":
         return np.degrees(read("coefficients/pose")[:, 1])
+    if name == "landmarks_visible":  # a fit without a gap projects to points without one
+        known = np.all([np.isfinite(read(source)).all(1) for source in FROM_FIT], 0)
+        return np.repeat(known[:, None], len(basis.mean), 1)
     shapes = basis.shapes(read("coefficients/identity"), read("coefficients/expression"))
     affine = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
-    points = geometry.apply_affine(affine, shapes)
-    if name == "landmarks_visible":
-        return np.asarray(np.isfinite(points).all(-1))
-    return points.astype(np.float32)
+    return geometry.apply_affine(affine, shapes).astype(np.float32)
 
 
 def uv_basis(model: FaceModel) -> dict[str, NDArray[np.float32]]:

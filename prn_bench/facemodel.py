@@ -46,17 +46,18 @@ class LandmarkBasis:
         together = np.concatenate([identity, expression], 1)
         place: dict[bytes, int] = {}
         which = [place.setdefault(row.tobytes(), len(place)) for row in together]
-        first = [which.index(number) for number in range(len(place))]
+        first = np.unique(which, return_index=True)[1]
         return self._sums(identity[first], expression[first])[which]
 
     def _sums(
         self, identity: NDArray[np.floating], expression: NDArray[np.floating]
     ) -> NDArray[np.float64]:
-        shapes = np.repeat(self.mean[None], len(identity), 0)
+        shapes = np.repeat(self.mean.reshape(1, -1), len(identity), 0)
         for basis, values in ((self.identity, identity), (self.expression, expression)):
-            for k in range(min(basis.shape[2], values.shape[1])):
-                shapes += basis[None, ..., k] * values[:, k, None, None].astype(np.float64)
-        return shapes
+            components = basis.reshape(-1, basis.shape[2]).T.copy()
+            for component, value in zip(components, values.T.astype(np.float64), strict=False):
+                shapes += component * value[:, None]
+        return shapes.reshape(-1, *self.mean.shape)
 
 
 @dataclass(frozen=True)
