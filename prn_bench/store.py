@@ -67,7 +67,7 @@ def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5
     with guard(path):
         if (place := broken_heap(path)) is not None:
             raise OSError(f"impossible sizes in the heap at byte {place}")
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r")
         try:
             refuse_other_kind(file, path, kind, version)
             refuse_unsafe(file, path)
