@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from prn_bench.alignment import FLAT, Similarity, fit_by_first_point
 from prn_bench.icp_pairs import MovingPairs, in_blocks
 from prn_bench.icp_walk import Walk, coarse_to_fine
-from prn_bench.nearest import tree_of
 from prn_bench.nearest_gpu import TorchPoints
+from prn_bench.point_tree import PointTree
 
 Array = NDArray[np.float64]
 Search = Literal["predicted-to-reference", "reference-to-predicted"]
@@ -174,7 +174,7 @@ def _icp(
     moving, fixed = (points, target) if forward else (target, points)
     if rule.step != "first-point":  # which is the first of the order given
         moving = moving[in_blocks(moving)]
-    tree = tree_of(fixed) if device is None else TorchPoints(fixed, device)
+    tree = PointTree(fixed) if device is None else TorchPoints(fixed, device)
     walk = Walk(tree, forward=forward, with_scale=rule.with_scale, workers=workers)
     motion, steps = first, 0
     # The other way round, parts of a reference have led to another fixed point: not walked coarsely.

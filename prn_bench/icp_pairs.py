@@ -18,13 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from prn_bench.nearest import Searchable
+    from prn_bench.nearest_gpu import TorchPoints
+    from prn_bench.point_tree import PointTree
+
+    Searchable = PointTree | TorchPoints
 
 Array = NDArray[np.float64]
 
 CANDIDATES = 8
 BLOCK_POINTS = 700  # smaller blocks bound the way better, and cost more to bound
-THREADED = 2000  # fewer points are not worth a second thread
 
 
 def in_blocks(points: Array) -> NDArray[np.intp]:
@@ -41,7 +43,7 @@ class MovingPairs:
     ----------
     points : (n, 3) float64
         Before any motion, in the order of :func:`in_blocks`.
-    tree : cKDTree or TorchPoints
+    tree : PointTree or TorchPoints
         Of the fixed cloud.
     workers : int
         Threads of a search.
@@ -52,7 +54,7 @@ class MovingPairs:
     Attributes
     ----------
     index : (n,) intp
-        Row of the fixed cloud that each point is paired with.
+        Row of ``tree.data`` that each point is paired with.
     paired : (n, 3) float64
         Those points.
     mean, spread : (3,) float64, float
@@ -66,75 +68,66 @@ class MovingPairs:
     ) -> None:
         self.points, self.tree, self._workers = points, tree, workers
         n_blocks = max(1, len(points) // BLOCK_POINTS)
-        starts = np.linspace(0, len(points), n_blocks + 1).astype(int)
-        self._sizes = np.diff(starts)
-        blocks = [points[a:b] for a, b in pairwise(starts)]
+        self._starts = np.linspace(0, len(points), n_blocks + 1).astype(np.intp)
+        self._block_of = np.repeat(np.arange(n_blocks), np.diff(self._starts))
+        blocks = [points[a:b] for a, b in pairwise(self._starts)]
         self._corners = np.concatenate([corners_of(block) for block in blocks])
         self._way = np.zeros(n_blocks)  # of each block, since the beginning
         self._placed: Array | None = None
         k = min(candidates, tree.n)
-        self._candidates = np.zeros((len(points), k), np.intp)
+        self._candidates = np.full((len(points), k), -1)
         # Ways of its block up to which a point's nearest is among its candidates, and is the same:
         self._known_until, self._same_until = np.full((2, len(points)), -1.0)
+        self._due, self._lost = np.empty((2, len(points)), np.intp)
         self.index = np.full(len(points), -1, np.intp)
         self.paired = np.zeros_like(points)
-        self.cross, self.sum_paired, self.squares = np.zeros((3, 3)), np.zeros(3), 0.0
+        self.cross, self._total = np.zeros((3, 3)), np.zeros(4)
         self.mean = points.mean(0)
         self.spread = float(((points - self.mean) ** 2).sum(1).mean())
         self.searched = 0
 
+    @property
+    def sum_paired(self) -> Array:
+        """(3,) sum of the paired points."""
+        return self._total[:3]
+
+    @property
+    def squares(self) -> float:
+        """Sum of the squared coordinates of the paired points."""
+        return float(self._total[3])
+
     def move(self, linear: Array, translation: Array) -> int:
         """Place the cloud at ``linear @ x + translation``; gives how many pairs have changed."""
+        from prn_bench.compiled.pairs import choose, due_points
+
         placed = self._corners @ linear.T + translation
         if self._placed is not None:
             steps = np.sqrt(((placed - self._placed) ** 2).sum(1)).reshape(-1, 8)
             self._way += steps.max(1)
         self._placed = placed
-        way = np.repeat(self._way, self._sizes)
-        due = np.flatnonzero(self._same_until <= way)
-        if not len(due):
-            return 0
-        moved = self.points[due] @ linear.T + translation
-        lost = self._known_until[due] <= way[due]
-        if lost.any():
-            self._search(due[lost], moved[lost], way)
-        return self._choose(due, moved, way)
+        n_due, n_lost = due_points(
+            self._same_until, self._known_until, self._way, self._starts, self._due, self._lost
+        )
+        if n_lost:
+            self._search(self._lost[:n_lost], linear, translation)
+        return choose(
+            self._due[:n_due], self._block_of, self._way, self.points, linear, translation,
+            self.tree.data, self._candidates, self._known_until, self._same_until,
+            self.index, self.paired, self.cross, self._total,
+        )  # fmt: skip
 
-    def _search(self, rows: NDArray[np.intp], moved: Array, way: Array) -> None:
+    def _search(self, rows: NDArray[np.intp], linear: Array, translation: Array) -> None:
         """Find the candidates of some points anew."""
         self.searched += len(rows)
         k = self._candidates.shape[1]
-        workers = self._workers if len(rows) > THREADED else 1
-        found = self.tree.query(moved, k=k, workers=workers)
-        distance, index = (np.asarray(part).reshape(-1, k) for part in found)
+        moved = self.points[rows] @ linear.T + translation
+        near = self._candidates[rows]
+        found = self.tree.query(moved, k, workers=self._workers, near=near)
+        distance, index = (part.reshape(-1, k) for part in found)
         everything = k == self.tree.n  # nothing else could come near
         gap = np.inf if everything else (distance[:, -1] - distance[:, 0]) / 2
-        self._candidates[rows], self._known_until[rows] = index, way[rows] + gap
-
-    def _choose(self, rows: NDArray[np.intp], moved: Array, way: Array) -> int:
-        """Pair points with the nearest of their candidates; until when that holds."""
-        candidates = self._candidates[rows]
-        places = self.tree.data[candidates]
-        squares = ((places - moved[:, None]) ** 2).sum(-1)
-        best = squares.argmin(1)[:, None]
-        nearest = np.take_along_axis(places, best[:, :, None], 1)
-        apart = np.sqrt(((places - nearest) ** 2).sum(-1))
-        with np.errstate(invalid="ignore", divide="ignore"):  # the nearest itself, or its double
-            to_plane = (squares - np.take_along_axis(squares, best, 1)) / (2 * apart)
-        margin = np.fmin.reduce(to_plane, axis=1, initial=np.inf)
-        self._same_until[rows] = np.minimum(way[rows] + margin, self._known_until[rows])
-        return self._pair(rows, np.take_along_axis(candidates, best, 1)[:, 0])
-
-    def _pair(self, due: NDArray[np.intp], found: NDArray[np.intp]) -> int:
-        changed = np.flatnonzero(self.index[due] != found)
-        rows = due[changed]
-        new, old = self.tree.data[found[changed]], self.paired[rows]
-        difference = new - old
-        self.cross += difference.T @ self.points[rows]
-        self.sum_paired += difference.sum(0)
-        self.squares += float(((new + old) * difference).sum())
-        self.paired[rows], self.index[rows] = new, found[changed]
-        return len(changed)
+        self._candidates[rows] = index
+        self._known_until[rows] = self._way[self._block_of[rows]] + gap
 
 
 def corners_of(points: Array) -> Array:

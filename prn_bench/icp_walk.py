@@ -12,7 +12,7 @@ from prn_bench.alignment import Similarity, closed_form
 from prn_bench.icp_pairs import CANDIDATES, MovingPairs, corners_of
 
 if TYPE_CHECKING:
-    from prn_bench.nearest import Searchable
+    from prn_bench.icp_pairs import Searchable
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class Walk:
 
     Attributes
     ----------
-    tree : cKDTree or TorchPoints
+    tree : PointTree or TorchPoints
         Of the cloud that is searched.
     forward : bool
         The predicted cloud searches; else the reference does, moved back.

@@ -19,7 +19,7 @@ TILE_VALUES = 1 << 26  # squared distances at a time: 256 MiB
 
 
 class TorchPoints:
-    """A cloud to search, with the part of ``cKDTree``'s interface that the toolkit uses.
+    """A cloud to search, as by a ``cKDTree`` or a :class:`prn_bench.point_tree.PointTree`.
 
     Parameters
     ----------
@@ -53,7 +53,11 @@ class TorchPoints:
         self._squares = (self._rough**2).sum(1)
 
     def query(
-        self, asked: NDArray[np.floating], k: int = 1, workers: int = 1
+        self,
+        asked: NDArray[np.floating],
+        k: int = 1,
+        workers: int = 1,
+        near: NDArray[np.intp] | None = None,
     ) -> tuple[Array, NDArray[np.intp]]:
         """Distances and rows of the ``k`` nearest points, in rising order.
 
@@ -61,8 +65,8 @@ class TorchPoints:
         ----------
         asked : (n, 3) float
         k : int
-        workers : int
-            Without effect: the device decides.
+        workers, near
+            Without effect: all points are compared on the device.
 
         Returns
         -------

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
-    "numbers": "alignment geometry icp icp_pairs icp_walk intervals landmarks metrics nearest"
-    " nearest_gpu normalizers pose ranking raster regions render resampling stopwatch subsets"
+    "numbers": "alignment compiled geometry icp icp_pairs icp_walk intervals landmarks metrics nearest"
+    " nearest_gpu normalizers point_tree pose ranking raster regions render resampling stopwatch subsets"
     " summary uvmap",
     "files": "annotation bfm croissant dataset dense_points derive face_layout facemodel"
     " facemodel_file ict images landmark_map linear_face matfile mesh mesh_landmarks mesh_reader"
@@ -35,11 +35,14 @@ EVERYONE = {"prn_bench.errors", "prn_bench.__version__"}
 
 # Imported inside functions only, since ``prn-bench --help`` must not wait for them.
 HEAVY = {"PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntime", "open3d"}
-HEAVY |= {"pandas", "scipy", "skimage", "sklearn", "torch"}
+HEAVY |= {"numba", "pandas", "scipy", "skimage", "sklearn", "torch"}
+# What Numba compiles must be at the top of its module: so these modules are heavy themselves.
+COMPILED = "prn_bench.compiled."
 # One importer each (torch: two): a change of theirs is met in one place.
 ONLY_IN = {
     "h5py": "prn_bench.store",
     "matplotlib": "prn_bench.plots",
+    "numba": "prn_bench.compiled",
     "open3d": "prn_bench.surface",
     "rich": "prn_bench.cli",
     "torch": "reference_model prn_bench.nearest_gpu",

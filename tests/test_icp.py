@@ -14,6 +14,7 @@ from prn_bench.geometry import rotation_matrix
 from prn_bench.icp import IcpRule, icp
 from prn_bench.icp_pairs import MovingPairs, in_blocks
 from prn_bench.nearest import nearest, tree_of
+from prn_bench.point_tree import PointTree
 from tests.icp_oracle import mean_distance, plain_icp
 
 Array = NDArray[np.float64]
@@ -160,8 +161,8 @@ def test_pairs_are_those_of_a_full_search(faces: tuple[Array, Array]) -> None:
     """After every move, small or large, each point is paired with its nearest."""
     rng = np.random.default_rng(3)
     points = faces[0][::3][in_blocks(faces[0][::3])]
-    cloud = faces[1]
-    pairs, tree = MovingPairs(points, tree_of(cloud)), tree_of(cloud)
+    near = PointTree(faces[1])
+    cloud, tree, pairs = near.data, tree_of(near.data), MovingPairs(points, near)
     motion = Similarity.identity()
     for size in (1.0, 1e-3, 1e-2, 0.1, 1e-4, 0.0, 2.0, 1e-3):
         turn = rotation_matrix(*(size * rng.normal(0, 0.02, 3)))

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import prn_bench
-from tests.import_table import EVERYONE, GROUP_OF, HEAVY, MAY_IMPORT, ONLY_IN
+from tests.import_table import COMPILED, EVERYONE, GROUP_OF, HEAVY, MAY_IMPORT, ONLY_IN
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("prn_bench", "dataset_recipes", "reference_model")
@@ -140,7 +140,9 @@ def heavy_faults(root: Path) -> list[str]:
         homes = ONLY_IN.get(package, "").split()
         if one.for_types_only:
             continue
-        if package in HEAVY and not one.inside_function and one.module.split(".")[0] not in homes:
+        early = not one.inside_function and not one.module.startswith(COMPILED)
+        heavy = package in HEAVY or one.target.startswith(COMPILED)  # which imports Numba
+        if heavy and early and one.module.split(".")[0] not in homes:
             faults.append(f"{one} at import time: move it into the function that needs it")
         if homes and not any(f"{one.module}.".startswith(f"{home}.") for home in homes):
             faults.append(f"{one}, which only {' and '.join(homes)} may")
@@ -204,6 +206,8 @@ def test_sources_keep_the_rules(faults) -> None:
 SINS = {
     "prn_bench/geometry.py": "import json\nfrom prn_bench import store\nimport pandas\n",
     "prn_bench/newcomer.py": "",
+    "prn_bench/compiled/loops.py": "import numba\n",
+    "prn_bench/icp.py": "from prn_bench.compiled.loops import x\nimport numba\n",
     "prn_bench/store.py": "from prn_bench.sniff import x\nimport torch\nload(f, allow_pickle=1)\n",
     "prn_bench/sniff.py": "import prn_bench.store\ndef f():\n    import prn_bench.cli, pickle\n",
     "prn_bench/cli/__init__.py": "",
@@ -229,6 +233,9 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
     }
     assert [fault.split(":")[0] for fault in heavy_faults(tmp_path)] == [
         "prn_bench.geometry, line 3",
+        "prn_bench.icp, line 1",
+        "prn_bench.icp, line 2",
+        "prn_bench.icp, line 2",
         "prn_bench.store, line 2",
         "prn_bench.store, line 2",
     ]
@@ -257,7 +264,8 @@ def test_the_bare_import_loads_nothing() -> None:
 @pytest.mark.parametrize("what", ["all modules", "help"])
 def test_nothing_heavy_is_loaded_early(what: str) -> None:
     """Neither importing every module nor asking for help loads a heavy package."""
-    everything = "import " + ", ".join(library_modules())
+    modules = [name for name in library_modules() if not name.startswith(COMPILED)]
+    everything = "import " + ", ".join(modules)
     ask = "import prn_bench.cli\nsys.argv[1:] = ['--help']\n"
     ask += "try: prn_bench.cli.main()\nexcept SystemExit: pass"
     assert loaded_after(everything if what == "all modules" else ask) & HEAVY == set()

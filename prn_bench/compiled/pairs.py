@@ -1,0 +1,122 @@
+"""Which pairs of a moving cloud may have changed, and what they are now.
+
+A NumPy version of the same arithmetic spends most of its time on temporary arrays.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.intp]
+
+
+@njit(cache=True, nogil=True)
+def due_points(
+    same_until: Array, known_until: Array, way: Array, starts: Rows, due: Rows, lost: Rows
+) -> tuple[int, int]:
+    """Rows to look at again, and of these the ones to search again.
+
+    Parameters
+    ----------
+    same_until, known_until : (n,) float64
+        Ways of its block up to which a point keeps its partner, and its candidates.
+    way : (b,) float64
+        Of each block, since the beginning.
+    starts : (b + 1,) intp
+        First row of each block.
+    due, lost : (n,) intp
+        Filled from the front.
+
+    Returns
+    -------
+    int, int
+        How many are due, and lost.
+    """
+    n_due, n_lost = 0, 0
+    for block in range(len(way)):
+        gone = way[block]
+        for row in range(starts[block], starts[block + 1]):
+            if same_until[row] <= gone:
+                due[n_due] = row
+                n_due += 1
+                if known_until[row] <= gone:
+                    lost[n_lost] = row
+                    n_lost += 1
+    return n_due, n_lost
+
+
+@njit(cache=True, nogil=True)
+def choose(
+    due: Rows, block_of: Rows, way: Array, points: Array, linear: Array, translation: Array,
+    data: Array, candidates: Rows, known_until: Array, same_until: Array, index: Rows,
+    paired: Array, cross: Array, total: Array,
+) -> int:  # fmt: skip
+    """Pair points with the nearest of their candidates, and keep the sums of the pairs up to date.
+
+    Parameters
+    ----------
+    due : (d,) intp
+        Rows to pair.
+    block_of : (n,) intp
+    way : (b,) float64
+    points : (n, 3) float64
+        Before the motion ``linear @ x + translation``.
+    data : (m, 3) float64
+        The fixed cloud.
+    candidates : (n, k) intp
+        Rows of the fixed cloud.
+    known_until, same_until, index, paired
+        See :class:`prn_bench.icp_pairs.MovingPairs`; all but the first are brought up to date.
+    cross : (3, 3) float64
+        Sum of partner times point, brought up to date.
+    total : (4,) float64
+        Sums of the partners and of their squares, brought up to date.
+
+    Returns
+    -------
+    int
+        Pairs that changed.
+    """
+    changed = 0
+    k = candidates.shape[1]
+    squares = np.empty(k)
+    place = np.empty(3)
+    for row in due:
+        for axis in range(3):
+            place[axis] = translation[axis]
+            for other in range(3):
+                place[axis] += linear[axis, other] * points[row, other]
+        best = 0
+        for j in range(k):
+            candidate = candidates[row, j]
+            square = 0.0
+            for axis in range(3):
+                square += (data[candidate, axis] - place[axis]) ** 2
+            squares[j] = square
+            if square < squares[best]:
+                best = j
+        chosen = candidates[row, best]
+        margin = known_until[row] - way[block_of[row]]
+        for j in range(k):
+            apart = 0.0
+            for axis in range(3):
+                apart += (data[candidates[row, j], axis] - data[chosen, axis]) ** 2
+            if apart > 0.0:  # else it is the nearest itself, or its double
+                margin = min(margin, (squares[j] - squares[best]) / (2.0 * np.sqrt(apart)))
+        same_until[row] = way[block_of[row]] + margin
+        if chosen != index[row]:
+            changed += 1
+            index[row] = chosen
+            for axis in range(3):
+                new, old = data[chosen, axis], paired[row, axis]
+                for other in range(3):
+                    cross[axis, other] += (new - old) * points[row, other]
+                total[axis] += new - old
+                total[3] += (new + old) * (new - old)
+                paired[row, axis] = new
+    return changed
