@@ -186,7 +186,9 @@ class DensePoints:
     def _read_vertices(self, predictions: Predictions, vertices: NDArray) -> Points:
         if self._is_mask(predictions.topology):
             order = np.cumsum(self.layout.face_mask.reshape(-1)) - 1
-            return np.ascontiguousarray(vertices[:, order[self.index]].transpose(0, 2, 1))
+            wanted = order[self.index]
+            whole = np.array_equal(wanted, np.arange(vertices.shape[1]))  # not copied then
+            return (vertices if whole else vertices[:, wanted]).transpose(0, 2, 1)
         return self._reader(str(predictions.topology), vertices.shape[1]).points(vertices)
 
     def _reader(self, topology: str, n_predicted: int) -> MeshReader:

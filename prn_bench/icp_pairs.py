@@ -78,6 +78,7 @@ class MovingPairs:
         self._candidates = np.full((len(points), k), -1)
         # Ways of its block up to which a point's nearest is among its candidates, and is the same:
         self._known_until, self._same_until = np.full((2, len(points)), -1.0)
+        self._origin, self._gap = np.zeros_like(points), np.full(len(points), -1.0)
         self._due, self._lost = np.empty((2, len(points)), np.intp)
         self.index = np.full(len(points), -1, np.intp)
         self.paired = np.zeros_like(points)
@@ -106,8 +107,9 @@ class MovingPairs:
             self._way += steps.max(1)
         self._placed = placed
         n_due, n_lost = due_points(
-            self._same_until, self._known_until, self._way, self._starts, self._due, self._lost
-        )
+            self.points, linear, translation, self._way, self._starts, self._origin, self._gap,
+            self._same_until, self._known_until, self._due, self._lost,
+        )  # fmt: skip
         if n_lost:
             self._search(self._lost[:n_lost], linear, translation)
         return choose(
@@ -126,7 +128,7 @@ class MovingPairs:
         distance, index = (part.reshape(-1, k) for part in found)
         everything = k == self.tree.n  # nothing else could come near
         gap = np.inf if everything else (distance[:, -1] - distance[:, 0]) / 2
-        self._candidates[rows] = index
+        self._candidates[rows], self._origin[rows], self._gap[rows] = index, moved, gap
         self._known_until[rows] = self._way[self._block_of[rows]] + gap
 
 

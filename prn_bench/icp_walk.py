@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 #: Of each coarse cloud: every how many points it has, how far from its own end the next one begins (in
 #: standard errors of its mean distance: a sparse cloud ends beside the fixed point of the whole one, and
 #: the whole one must come from where the plain algorithm comes from), and the candidates of a search.
-LEVELS = ((32, 15.0, 8), (8, 10.0, CANDIDATES))
+LEVELS = ((64, 15.0, CANDIDATES), (8, 10.0, CANDIDATES))
 FIRST_STOP = 1e-4  # of the size of the cloud
 COARSE_STOP = 0.01  # of how far the next one begins
 MOST_COARSE_STEPS = 500

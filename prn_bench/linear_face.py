@@ -36,15 +36,13 @@ class LinearFace:
 
     def image_points(self, read: derive.Read) -> NDArray[np.float32]:
         """(b, 3, p) points of the fits whose rows ``read`` gives, image frame."""
+        from prn_bench.compiled.dense import place
+
         given = read("coefficients/identity"), read("coefficients/expression")
         weights = derive.coefficient_rows(*given, len(self.basis), self.n_identity)
-        flat = weights @ self.basis
-        flat += self.mean
-        shapes = flat.reshape(len(weights), 3, -1)
+        points = np.asarray(weights @ self.basis).reshape(len(weights), 3, -1)
         pose = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
-        affine = pose.astype(np.float32)
-        points = np.asarray(affine[..., :3] @ shapes)
-        points += affine[..., 3:]
+        place(points, self.mean.reshape(3, -1), pose.astype(np.float32))
         return points
 
 

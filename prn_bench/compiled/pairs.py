@@ -17,18 +17,24 @@ Rows: TypeAlias = NDArray[np.intp]
 
 @njit(cache=True, nogil=True)
 def due_points(
-    same_until: Array, known_until: Array, way: Array, starts: Rows, due: Rows, lost: Rows
-) -> tuple[int, int]:
+    points: Array, linear: Array, translation: Array, way: Array, starts: Rows, origin: Array,
+    gap: Array, same_until: Array, known_until: Array, due: Rows, lost: Rows,
+) -> tuple[int, int]:  # fmt: skip
     """Rows to look at again, and of these the ones to search again.
 
     Parameters
     ----------
-    same_until, known_until : (n,) float64
-        Ways of its block up to which a point keeps its partner, and its candidates.
+    points : (n, 3) float64
+        Before the motion ``linear @ x + translation``.
     way : (b,) float64
         Of each block, since the beginning.
     starts : (b + 1,) intp
         First row of each block.
+    origin, gap : (n, 3) and (n,) float64
+        Where each point was last searched, and how far from there its candidates hold.
+    same_until, known_until : (n,) float64
+        Ways of its block up to which a point keeps its partner, and its candidates. The latter is put
+        off where the point has gone round about and is not as far as its way.
     due, lost : (n,) intp
         Filled from the front.
 
@@ -41,9 +47,18 @@ def due_points(
     for block in range(len(way)):
         gone = way[block]
         for row in range(starts[block], starts[block + 1]):
-            if same_until[row] <= gone:
-                due[n_due] = row
-                n_due += 1
+            if same_until[row] > gone:
+                continue
+            due[n_due] = row
+            n_due += 1
+            if known_until[row] <= gone:
+                square = 0.0
+                for axis in range(3):
+                    away = translation[axis] - origin[row, axis]
+                    for other in range(3):
+                        away += linear[axis, other] * points[row, other]
+                    square += away * away
+                known_until[row] = gone + gap[row] - np.sqrt(square)
                 if known_until[row] <= gone:
                     lost[n_lost] = row
                     n_lost += 1

@@ -107,34 +107,32 @@ class DenseWork:
             return rule.measure(self.dataset.read("landmarks", rows))
         if rule.source == "roi_box":
             return rule.measure(self.dataset.read("roi_box", rows))
+        if rule.name.startswith("bbox-"):  # of which two corners are enough
+            return rule.measure(np.stack([reference.min(2), reference.max(2)], 1))
         return rule.measure(reference.transpose(0, 2, 1))
 
     def _errors(
         self, predicted: Points, reference: Points, keep: NDArray[np.bool_]
     ) -> tuple[Values, Mapping[str, Values]]:
-        protocol = self.protocol
-        if protocol.dims == 3:
-            for side in (predicted, reference):
-                side[:, 2] -= depth_origin(side[:, 2], protocol.z_rule)
-        if protocol.task == "nme":
-            return mean_distance(predicted, reference, protocol.dims), {}
+        from prn_bench.compiled.dense import mean_distances
         from prn_bench.evaluate.aligned import aligned_errors
+
+        protocol, sides = self.protocol, (predicted, reference)
+        origins = np.zeros((2, len(reference), 1), np.float32)
+        if protocol.dims == 3:
+            for side, origin in zip(sides, origins, strict=True):
+                origin[:] = depth_origin(side[:, 2], protocol.z_rule)
+        if protocol.task == "nme":
+            flat = [side[:, : protocol.dims] for side in sides]
+            return mean_distances(*flat, origins[..., 0]), {}
+        for side, origin in zip(sides, origins, strict=True):
+            side[:, 2] -= origin
 
         triangles = None
         if protocol.target == "surface":
             whole = dense_points(self).triangles()
             triangles = (np.cumsum(keep) - 1)[whole[keep[whole].all(1)]].astype(np.int32)
         return aligned_errors(predicted, reference, protocol, triangles=triangles)
-
-
-def mean_distance(predicted: Points, reference: Points, dims: int) -> Values:
-    """(b,) float64 mean distance of planar (b, 3, p) points in their order, in x, y or x, y, z."""
-    total = np.zeros((len(predicted), predicted.shape[2]), np.float32)
-    for axis in range(dims):
-        difference = predicted[:, axis] - reference[:, axis]
-        difference *= difference
-        total += difference
-    return np.asarray(np.sqrt(total, out=total).mean(-1, dtype=np.float64))
 
 
 def unusable(predicted: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
