@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class Predictions:
         Of ``vertices``, such as ``bfm-53215``.
     path : Path, optional
         For messages.
-    sha256 : str, optional
-        Digest of ids, frame, topology and arrays: the same for both carriers and any row order.
+    stored : bool
+        Whether all of it was read from a file.
     """
 
     sample_ids: NDArray
@@ -70,7 +71,22 @@ class Predictions:
     method: dict[str, Any]
     topology: str | None = None
     path: Path | None = None
-    sha256: str | None = None
+    stored: bool = False
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Digest of ids, frame, topology and arrays; None for predictions put together in memory.
+
+        The same for both carriers and any order of rows. Asked for first, everything is read once.
+
+        Raises
+        ------
+        BenchError
+            ``damaged-hdf5`` when rows of the file cannot be read.
+        """
+        if not self.stored:
+            return None
+        return digest(self.sample_ids, self.frame, self.topology, self.arrays)
 
     def __len__(self) -> int:
         """Number of rows, those without a prediction included."""
@@ -251,8 +267,8 @@ def assemble(
     ids, frame = text_ids(np.asarray(content["sample_id"])), text_of(content["frame"]) or ""
     arrays = {name: _typed(name, as_array(content[name])) for name in NAMES if name in content}
     topology = text_of(content.get("topology")) if "vertices" in arrays else None
-    found = digest(ids, frame, topology, arrays)
-    return Predictions(ids, frame, arrays, method_card(content, path), topology, path, found)
+    card = method_card(content, path)
+    return Predictions(ids, frame, arrays, card, topology, path, stored=True)
 
 
 def _typed(name: str, values: Any) -> Any:

@@ -133,7 +133,7 @@ def test_blocks_cover_all_rows():
 
 
 def test_damaged_rows_are_one_message(tmp_path):
-    """Found when the file is opened, for the digest reads every row."""
+    """Found when its rows are read, by the digest or by whoever asks."""
     path = tmp_path / "p.h5"
     maps = np.random.default_rng(0).uniform(0, 255, (2, 3, 256, 256))
     with h5py.File(path, "w") as file:
@@ -144,9 +144,11 @@ def test_damaged_rows_are_one_message(tmp_path):
     content = bytearray(path.read_bytes())
     content[place : place + 64] = bytes(64)
     path.write_bytes(content)
-    with pytest.raises(BenchError) as error:
-        open_predictions(path)
-    assert error.value.code == "damaged-hdf5"
+    found = open_predictions(path)
+    for read in (lambda: found.sha256, lambda: found.rows("position_map", [1])):
+        with pytest.raises(BenchError) as error:
+            read()
+        assert error.value.code == "damaged-hdf5"
 
 
 MEMORY = """

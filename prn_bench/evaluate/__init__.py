@@ -8,6 +8,7 @@ is compared with 0-based predictions as they are, because that is what the publi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def score(
         protocol = find_protocol(protocol)
     given = ScoreInputs() if inputs is None else inputs
     case = make_case(predictions, dataset, protocol, given, jobs=jobs, scheduler=scheduler)
-    scored = (score_pose if protocol.task == "pose" else _SCORERS[protocol.point_set])(case)
+    scored, sha256 = _scored_and_digest(case)
     if protocol.missing == "penalise":
         scored = replace(scored, errors=np.where(scored.missing, protocol.penalty, scored.errors))
     samples = Samples(
@@ -106,12 +107,23 @@ def score(
         dict(predictions.method),
         _about(dataset),
         scored.digest,
-        predictions.sha256,
+        sha256,
         tuple(findings_of(case, scored, samples, summary)),
         _tool_version(),
         coverage=scored.coverage,
         inputs=_named_inputs(case, scored),
     )
+
+
+def _scored_and_digest(case: Case) -> tuple[Scored, str | None]:
+    """Errors, and the digest of the predictions: of a gigabyte it takes as long as the errors."""
+    protocol, predictions = case.protocol, case.predictions
+    scorer = score_pose if protocol.task == "pose" else _SCORERS[protocol.point_set]
+    if case.jobs == 1:
+        return scorer(case), predictions.sha256
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(getattr, predictions, "sha256")
+        return scorer(case), digest.result()
 
 
 def _named_inputs(case: Case, scored: Scored) -> dict[str, str]:

@@ -204,5 +204,5 @@ def make_blocks(
         if all(isinstance(values, np.ndarray) for values in arrays.values()):
             arrays = {name: values[own] for name, values in arrays.items()}
             own = np.arange(len(own))
-        blocks.append(Block(chosen, own, replace(predictions, arrays=arrays)))
+        blocks.append(Block(chosen, own, replace(predictions, arrays=arrays, stored=False)))
     return blocks
