@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from prn_bench.predictions import open_predictions
 from prn_bench.predictions_writer import writing_predictions
 from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.recipes import Recipe
+from prn_bench.results import Result
 from prn_bench.score_inputs import ScoreInputs
 
 PROTOCOL = "aflw2000/dense/3d@prnet-mask+reference_frame=image+missing=drop"
@@ -39,7 +41,9 @@ BLOCK = 64
 IMAGE_HEIGHT_PX = 450  # of every AFLW2000-3D image, so that the loop need not open it
 
 
-def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path, *, jobs: int) -> list[Row]:
+def bench_dense(
+    recipe: Recipe, raw: str | Path, face_model: str | Path, *, jobs: int, repeats: int = 1
+) -> list[Row]:
     """Milliseconds a sample of dense 3D NME, both ways, the files on disk before and after.
 
     Parameters
@@ -50,6 +54,8 @@ def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path, *, jobs
         Raw data with 3DDFA fits, and their model.
     jobs : int
         Threads of ours.
+    repeats : int
+        Times that every way is run, in turn; the medians count.
 
     Returns
     -------
@@ -70,26 +76,45 @@ def bench_dense(recipe: Recipe, raw: str | Path, face_model: str | Path, *, jobs
         )  # fmt: skip
         dataset = open_dataset(place / "d.h5")
         points = _write_predictions(place, dataset, ScoreInputs())
-        start = time.perf_counter()
-        result = score(
-            open_predictions(place / "p.h5"), open_dataset(place / "d.h5"), PROTOCOL, jobs=jobs
-        )
-        ours_ms = 1e3 * (time.perf_counter() - start) / len(dataset)
-        rows = []
         source = open_raw(raw)
-        known = {str(name): row for row, name in enumerate(dataset.sample_ids)}
-        files = [f for f in recipe.module.find(source) if f.sample_id in known][:PLAIN_SAMPLES]
-        for dtype in (np.float32, np.float64):
-            loop = _PlainLoop(source, model, points, place, dtype)
-            start = time.perf_counter()
-            found = [loop.error(sample) for sample in files]
-            plain_ms = 1e3 * (time.perf_counter() - start) / len(files)
-            ours = [result.samples.errors[known[sample.sample_id]] for sample in files]
-            if not np.allclose(found, ours, rtol=1e-3):
-                raise ValueError(f"the two ways differ: {found[:3]} and {ours[:3]}")
-            words = f"dense NME, {len(points.index)} points, loop in {np.dtype(dtype).name}"
-            rows.append(Row(words, plain_ms, ours_ms))
-    return rows
+        known = {str(name) for name in dataset.sample_ids[:PLAIN_SAMPLES]}
+        files = [sample for sample in recipe.module.find(source) if sample.sample_id in known]
+        loops = {
+            np.dtype(dtype).name: _PlainLoop(source, files, model, points, place, dtype)
+            for dtype in (np.float32, np.float64)
+        }
+        ours: list[float] = []
+        plain: dict[str, list[float]] = {name: [] for name in loops}
+        for _ in range(repeats):
+            seconds, result = _timed(lambda: _score(place, jobs))
+            ours.append(seconds / len(dataset))
+            for name, loop in loops.items():
+                seconds, found = _timed(loop.errors)
+                plain[name].append(seconds / len(found))
+                _check_same(found, result)
+    n = len(points.index)
+    return [
+        Row(f"dense NME, {n} points, loop in {name}", *(1e3 * np.median(t) for t in (times, ours)))
+        for name, times in plain.items()
+    ]
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def _score(place: Path, jobs: int) -> Result:
+    predictions, dataset = open_predictions(place / "p.h5"), open_dataset(place / "d.h5")
+    return score(predictions, dataset, PROTOCOL, jobs=jobs)
+
+
+def _check_same(found: dict[str, float], result: Result) -> None:
+    known = dict(zip(map(str, result.samples.ids), result.samples.errors, strict=True))
+    for name, error in found.items():
+        if not np.isclose(error, known[name], rtol=1e-3):
+            raise ValueError(f"the two ways differ for {name}: {error} and {known[name]}")
 
 
 def _write_predictions(place: Path, dataset: Any, inputs: ScoreInputs) -> DensePoints:
@@ -117,12 +142,13 @@ class _PlainLoop:
     def __init__(
         self,
         source: RawSource,
+        files: list[SampleFiles],
         model: FaceModel,
         points: DensePoints,
         place: Path,
         dtype: DTypeLike,
     ) -> None:
-        self.source, self.model, self.place = source, model, place
+        self.source, self.files, self.place = source, files, place
         self.dtype = np.dtype(dtype)
         bases = (model.identity_basis, model.expression_basis)
         self.bases = [b.reshape(-1, b.shape[2]).astype(self.dtype) for b in bases]
@@ -131,8 +157,11 @@ class _PlainLoop:
         self.corners = corners.reshape(-1, 3)[points.index]
         self.weights = weights.reshape(-1, 3)[points.index].astype(self.dtype)
 
-    def error(self, sample: SampleFiles) -> float:
-        """Per cent."""
+    def errors(self) -> dict[str, float]:
+        """Per cent, by sample id."""
+        return {sample.sample_id: self._error(sample) for sample in self.files}
+
+    def _error(self, sample: SampleFiles) -> float:
         from scipy.io import loadmat
 
         stream: Any = io.BytesIO(self.source.read(sample.annotation))

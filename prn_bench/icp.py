@@ -1,9 +1,9 @@
 """Iterative closest point: rigid or with scale, by explicit rules, and fast without changing the answer.
 
 One step pairs every searching point with its nearest point and moves the prediction by the closed-form
-fit to the pairs. To the fixed point (no pair changes any more) it is run coarse to fine: a sparse part
-of the searching cloud walks most of the way, and the whole cloud the rest. With a tolerance or a number
-of steps, every step is that of the plain algorithm. docs/icp.md says how it is fast and how close.
+fit to the pairs, until the tolerance is met or, at the fixed point, no pair changes any more. Every step is
+that of the plain algorithm; only the searches that cannot change a pair are left out. docs/icp.md says
+why nothing faster is done.
 
 References
 ----------
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from prn_bench.alignment import FLAT, Similarity, fit_by_first_point
 from prn_bench.icp_pairs import MovingPairs, in_blocks
-from prn_bench.icp_walk import Walk, coarse_to_fine
+from prn_bench.icp_walk import Walk
 from prn_bench.nearest_gpu import TorchPoints
 from prn_bench.point_tree import PointTree
 
@@ -33,7 +33,6 @@ Status = Literal["ok", "not-converged", "scale-collapse", "degenerate"]
 
 MOST_STEPS = 2000
 SCALE_RANGE = 5.0  # from the start; beyond it a cloud has collapsed onto a few points, or burst
-COARSE_POINTS = 8_000  # a smaller cloud is walked whole from the beginning
 MIN_POINTS = 3
 
 
@@ -75,12 +74,6 @@ class IcpRule:
     max_iterations: int = 0
     step: Step = "least-squares"
 
-    @property
-    def to_fixed_point(self) -> bool:
-        """Whether only the end counts, so that the way there is free."""
-        plain = self.step == "least-squares" and not self.trim
-        return plain and not (self.tolerance or self.max_iterations)
-
 
 @dataclass(frozen=True)
 class IcpFit:
@@ -91,7 +84,7 @@ class IcpFit:
     motion : Similarity
         Predicted to reference.
     iterations : int
-        Steps, those of coarse clouds included.
+        Steps.
     converged : bool
         Whether the tolerance was met, or the fixed point reached.
     rms : float
@@ -176,12 +169,7 @@ def _icp(
         moving = moving[in_blocks(moving)]
     tree = PointTree(fixed) if device is None else TorchPoints(fixed, device)
     walk = Walk(tree, forward=forward, with_scale=rule.with_scale, workers=workers)
-    motion, steps = first, 0
-    # The other way round, parts of a reference have led to another fixed point: not walked coarsely.
-    if forward and rule.to_fixed_point and len(moving) > COARSE_POINTS:
-        motion, steps = coarse_to_fine(walk, moving, first)
-    fit = _run(walk, moving, motion, rule, reach=first.scale)
-    return replace(fit, iterations=fit.iterations + steps)
+    return _run(walk, moving, first, rule, reach=first.scale)
 
 
 def _run(walk: Walk, moving: Array, motion: Similarity, rule: IcpRule, *, reach: float) -> IcpFit:

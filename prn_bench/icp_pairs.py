@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     Searchable = PointTree | TorchPoints
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 CANDIDATES = 8
+LONG_STEP = 1.5  # usual gaps; measured best of 1 to 4
 BLOCK_POINTS = 700  # smaller blocks bound the way better, and cost more to bound
 
 
@@ -33,7 +35,7 @@ def in_blocks(points: Array) -> NDArray[np.intp]:
     """(n,) order in which neighbours in space are neighbours in the array."""
     from scipy.spatial import cKDTree
 
-    return np.asarray(cKDTree(points, 64, compact_nodes=False, balanced_tree=False).indices)
+    return np.asarray(cKDTree(points, 8, compact_nodes=False, balanced_tree=False).indices)
 
 
 class MovingPairs:
@@ -47,9 +49,6 @@ class MovingPairs:
         Of the fixed cloud.
     workers : int
         Threads of a search.
-    candidates : int
-        Nearest points that a search finds; 1 knows no margin, so every point is searched at every step,
-        which is cheaper while the steps are large.
 
     Attributes
     ----------
@@ -63,9 +62,7 @@ class MovingPairs:
         Points searched so far.
     """
 
-    def __init__(
-        self, points: Array, tree: Searchable, *, workers: int = 1, candidates: int = CANDIDATES
-    ) -> None:
+    def __init__(self, points: Array, tree: Searchable, *, workers: int = 1) -> None:
         self.points, self.tree, self._workers = points, tree, workers
         n_blocks = max(1, len(points) // BLOCK_POINTS)
         self._starts = np.linspace(0, len(points), n_blocks + 1).astype(np.intp)
@@ -74,8 +71,10 @@ class MovingPairs:
         self._corners = np.concatenate([corners_of(block) for block in blocks])
         self._way = np.zeros(n_blocks)  # of each block, since the beginning
         self._placed: Array | None = None
-        k = min(candidates, tree.n)
+        k = min(CANDIDATES, tree.n)
         self._candidates = np.full((len(points), k), -1)
+        self._alone = np.ones(len(points), bool)  # whose candidates are one point, or none yet
+        self._usual_gap, self._step = np.inf, 0.0
         # Ways of its block up to which a point's nearest is among its candidates, and is the same:
         self._known_until, self._same_until = np.full((2, len(points)), -1.0)
         self._origin, self._gap = np.zeros_like(points), np.full(len(points), -1.0)
@@ -103,8 +102,8 @@ class MovingPairs:
 
         placed = self._corners @ linear.T + translation
         if self._placed is not None:
-            steps = np.sqrt(((placed - self._placed) ** 2).sum(1)).reshape(-1, 8)
-            self._way += steps.max(1)
+            steps = np.sqrt(((placed - self._placed) ** 2).sum(1)).reshape(-1, 8).max(1)
+            self._way, self._step = self._way + steps, float(steps.max())
         self._placed = placed
         n_due, n_lost = due_points(
             self.points, linear, translation, self._way, self._starts, self._origin, self._gap,
@@ -118,17 +117,25 @@ class MovingPairs:
             self.index, self.paired, self.cross, self._total,
         )  # fmt: skip
 
-    def _search(self, rows: NDArray[np.intp], linear: Array, translation: Array) -> None:
+    def _search(self, rows: Rows, linear: Array, translation: Array) -> None:
         """Find the candidates of some points anew."""
         self.searched += len(rows)
-        k = self._candidates.shape[1]
-        moved = self.points[rows] @ linear.T + translation
+        k, moved = self._candidates.shape[1], self.points[rows] @ linear.T + translation
         near = self._candidates[rows]
+        # While the steps are long no gap outlasts one, and the nearest point alone is cheaper to find.
+        if self._step > LONG_STEP * self._usual_gap:
+            k, near = 1, np.ascontiguousarray(near[:, :1])
+        else:
+            near[self._alone[rows], 0] = -1
         found = self.tree.query(moved, k, workers=self._workers, near=near)
         distance, index = (part.reshape(-1, k) for part in found)
-        everything = k == self.tree.n  # nothing else could come near
-        gap = np.inf if everything else (distance[:, -1] - distance[:, 0]) / 2
-        self._candidates[rows], self._origin[rows], self._gap[rows] = index, moved, gap
+        gap = (distance[:, -1] - distance[:, 0]) / 2
+        if k == self.tree.n:  # nothing else could come near
+            gap[:] = np.inf
+        if np.isinf(self._usual_gap):
+            self._usual_gap = float(np.median(gap))
+        self._candidates[rows, :k], self._candidates[rows, k:] = index, index[:, :1]
+        self._origin[rows], self._gap[rows], self._alone[rows] = moved, gap, k == 1
         self._known_until[rows] = self._way[self._block_of[rows]] + gap
 
 

@@ -123,8 +123,8 @@ class DenseWork:
             for side, origin in zip(sides, origins, strict=True):
                 origin[:] = depth_origin(side[:, 2], protocol.z_rule)
         if protocol.task == "nme":
-            flat = [side[:, : protocol.dims] for side in sides]
-            return mean_distances(*flat, origins[..., 0]), {}
+            mine, truth = (side[:, : protocol.dims] for side in sides)
+            return mean_distances(mine, truth, origins[..., 0]), {}
         for side, origin in zip(sides, origins, strict=True):
             side[:, 2] -= origin
 
