@@ -15,7 +15,7 @@ from prn_bench.evaluate.digests import digest_of
 from prn_bench.reference import name_some, read_yaw
 from prn_bench.runner import run
 
-BLOCK_POINTS = 3 << 19  # of one side of a block: 19 MB; measured best of 0.5 to 3 million
+BLOCK_POINTS = 3 << 20  # of one side of a block: 38 MB; measured best of 1.5 to 6 million
 ICP_SAMPLES = 4  # each takes tenths of a second, so that small blocks share the work well
 
 
