@@ -1,6 +1,7 @@
 """Build the site of ``leaderboards/`` and save the screenshots that the documentation shows.
 
-Run by hand when the pages look otherwise: ``python tests/regenerate_screenshots.py``.
+Run by hand when the pages look otherwise: ``python tests/regenerate_screenshots.py [DEMO]``. DEMO is the
+folder of a finished ``prn-bench demo``; with it, the report on its synthetic faces is shown too.
 """
 
 from __future__ import annotations
@@ -20,44 +21,75 @@ OPTIONS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
 ]
-VARIANTS = "protocols/aflw2000-68-2d.html"
+PHONE = {"width": 390, "height": 844}
+Shot = tuple[Path, str, dict[str, int], str | None]
 
 
-def main() -> None:
-    """Three pictures: a board, a protocol page in the dark theme, the 3D view."""
-    from PIL import Image
+def main(demo: Path | None) -> None:
+    """A board, the first page on a telephone, a protocol in the dark theme, a result, 3D, a report."""
     from playwright.sync_api import sync_playwright
 
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = driver.chromium.launch(executable_path=chromium, args=OPTIONS)
+        for name, (page, scheme, size, place) in shots(Path(folder), demo).items():
+            context = browser.new_context(viewport=size, color_scheme=scheme)
+            shoot(context.new_page(), page, place, IMAGES / name)
+            context.close()
+            shrink(IMAGES / name)
+
+
+def shots(folder: Path, demo: Path | None) -> dict[str, Shot]:
+    """Page, theme, size of the window and place to scroll to, of each picture."""
     from prn_bench.leaderboard.data import open_leaderboard
     from prn_bench.site.build import build_site
 
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        site = build_site(open_leaderboard(ROOT / "leaderboards"), Path(folder) / "site").parent
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = driver.chromium.launch(executable_path=chromium, args=OPTIONS)
-        shots = {
-            "leaderboard_board.png": ("boards/aflw2000-68-2d.html", "light", None),
-            "leaderboard_protocol.png": (VARIANTS, "dark", "#grid-variants"),
-            "leaderboard_3d.png": ("example.html", "light", "#chart-surface"),
-        }
-        for name, (page, scheme, place) in shots.items():
-            context = browser.new_context(viewport=SIZE, color_scheme=scheme)
-            shoot(context.new_page(), site / page, place, IMAGES / name)
-            context.close()
-            picture = Image.open(IMAGES / name).convert("RGB").quantize(192, dither=0)
-            picture.save(IMAGES / name, optimize=True)
-            print(f"{name}: {(IMAGES / name).stat().st_size / 1e3:.0f} kB")
+    site = build_site(open_leaderboard(ROOT / "leaderboards"), folder / "site").parent
+    board, variants = site / "boards/aflw2000-dense.html", site / "protocols/aflw2000-68-2d.html"
+    result = site / "results/aflw2000-68-2d.3ddfa-v2-mb05.html"
+    found: dict[str, Shot] = {
+        "leaderboard_board.png": (board, "light", SIZE, None),
+        "leaderboard_phone.png": (site / "index.html", "light", PHONE, None),
+        "leaderboard_protocol.png": (variants, "dark", SIZE, "#grid-variants"),
+        "leaderboard_result.png": (result, "light", SIZE, "#grid-scores"),
+        "leaderboard_3d.png": (site / "example.html", "light", SIZE, "#chart-surface"),
+    }
+    if demo is not None:
+        found["leaderboard_report.png"] = (report(demo, folder), "light", SIZE, "#worst")
+    return found
+
+
+def report(demo: Path, folder: Path) -> Path:
+    """The report on what the demo's network predicts."""
+    from prn_bench.dataset import open_dataset
+    from prn_bench.evaluate import score
+    from prn_bench.predictions import open_predictions
+    from prn_bench.site.report import write_report
+
+    predictions = open_predictions(demo / "small-PRN.h5")
+    dataset = open_dataset(demo / "aflw2000-3d.h5")
+    names = ("aflw2000/68/2d@3ddfa-fit", "aflw2000/dense/3d@prnet-mask")
+    results = [score(predictions, dataset, name) for name in names]
+    return write_report(results, dataset, predictions, folder / "report.html")
+
+
+def shrink(path: Path) -> None:
+    """Fewer colours take half the bytes."""
+    from PIL import Image
+
+    Image.open(path).convert("RGB").quantize(192, dither=0).save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1e3:.0f} kB")
 
 
 def shoot(page: Any, path: Path, place: str | None, out: Path) -> None:
     """One picture of a page, scrolled to a place, with its 3D view opened."""
     page.goto(path.as_uri())
     page.wait_for_timeout(2000)
-    for button in page.get_by_role("button", name="Show in 3D").all():
-        button.click()
+    buttons = page.get_by_role("button", name="Show in 3D")
+    while buttons.count():
+        buttons.first.click()
         page.wait_for_timeout(4000)
-        page.get_by_role("checkbox").nth(1).check()
-        page.wait_for_timeout(1000)
+    page.mouse.move(0, 0)  # away from what shows its tools when pointed at
     if place:
         page.evaluate(f"document.querySelector('{place}').scrollIntoView({{behavior: 'instant'}})")
         page.wait_for_timeout(500)
@@ -65,4 +97,4 @@ def shoot(page: Any, path: Path, place: str | None, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(Path(sys.argv[1]) if sys.argv[1:] else None)

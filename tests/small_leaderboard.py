@@ -38,6 +38,7 @@ title = "A board"
 about = "What it is | about."
 unit = "%"
 families = ["aflw2000/68/2d"]
+origin = "{origin}"
 
 [[columns]]
 name = "front"
@@ -61,13 +62,13 @@ LINES = (
 DISAGREE = '[[disagreement]]\ntext = "Nobody knows."\nfamilies = ["aflw2000"]\nnumbers = ["p001"]\n'
 
 
-def write_facts(folder: Path) -> Path:
+def write_facts(folder: Path, *, origin: str = "synthetic") -> Path:
     """A small leaderboard without results."""
     for name in ("methods", "boards"):
         (folder / name).mkdir(parents=True)
     for key in "ab":
         (folder / "methods" / f"{key}.toml").write_text(METHOD.format(key=key))
-    (folder / "boards" / "board.toml").write_text(BOARD)
+    (folder / "boards" / "board.toml").write_text(BOARD.format(origin=origin))
     (folder / "published.csv").write_text("\n".join([HEAD, *LINES, ""]))
     (folder / "disagreements.toml").write_text(DISAGREE)
     return folder

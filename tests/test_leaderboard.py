@@ -22,7 +22,7 @@ from prn_bench.leaderboard.table import make_tables
 from prn_bench.result_samples import Samples
 from prn_bench.results import save
 from tests.fakes import face_world
-from tests.small_leaderboard import FIT, file_result, write_facts
+from tests.small_leaderboard import BOARD, FIT, file_result, write_facts
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT / "leaderboards"
@@ -239,7 +239,7 @@ def test_the_command_line(facts: Path, run: Any) -> None:
 
 def test_subsets_have_rows_of_their_own(tmp_path: Path) -> None:
     """A score on fewer real samples is filed beside the whole one, and says how many it is about."""
-    folder = write_facts(tmp_path / "board")
+    folder = write_facts(tmp_path / "board", origin="real")
     methods = read_methods(folder / "methods")
     dataset, predictions = face_world()
     predictions.method["name"] = "a"
@@ -257,6 +257,37 @@ def test_subsets_have_rows_of_their_own(tmp_path: Path) -> None:
         "Name of a",
         "Name of a (subset: 40 of 2,000)",
     ]
+
+
+def test_synthetic_samples_never_meet_real_ones(tmp_path: Path) -> None:
+    """A board shows rows of its own origin only; what is filed says which it is."""
+    folder = write_facts(tmp_path / "board", origin="real")
+    path = file_result(folder, tmp_path, "a")
+    assert path.name == "a@synthetic40.json"
+    data = open_leaderboard(folder)
+    assert [(one.origin, one.scope) for one in data.filed] == [
+        ("synthetic", "40 synthetic samples")
+    ]
+    assert [table.recomputed for table in make_tables(data)] == [()]
+    assert "40 synthetic samples" in render(data)["recomputed.md"]
+    (folder / "boards" / "other.toml").write_text(BOARD.format(origin="synthetic"))
+    tables = make_tables(open_leaderboard(folder))
+    assert [len(table.recomputed) for table in tables] == [0, 1]
+
+
+def test_another_reference_is_told(tmp_path: Path) -> None:
+    """Where a face model was given to the score, every kind of table names it."""
+    folder = write_facts(tmp_path / "board")
+    dataset, predictions = face_world()
+    predictions.method["name"] = "a"
+    found = replace(score(predictions, dataset, FIT), inputs={"face_model": "short model 12ab"})
+    written, _ = save(found, tmp_path / "r")
+    add_result(written, folder, read_methods(folder / "methods"))
+    files = render(open_leaderboard(folder))
+    note = "front; mean (Name of a): the reference is made with the face model short model,"
+    assert note in files["board.md"]
+    assert f"% {note}" in files["board.tex"]
+    assert "face_model: short model 12ab" in files["board.csv"]
 
 
 def repeated(samples: Samples, times: int) -> Samples:

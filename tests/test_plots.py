@@ -56,6 +56,14 @@ def test_missing_samples_are_failures() -> None:
     assert "(10 missing)" in axes.get_legend().get_texts()[0].get_text()
 
 
+def test_a_subset_beside_the_whole_says_so() -> None:
+    """Where the numbers of images differ, each name in the legend has its own."""
+    one, few = result(), result(method="B")
+    few = replace(few, summary=replace(few.summary, n=1700))
+    texts = [t.get_text() for t in ced_figure([one, few]).axes[0].get_legend().get_texts()]
+    assert [text.rpartition(", ")[2] for text in texts] == ["40 images", "1,700 images"]
+
+
 def test_curves_differ_without_colour() -> None:
     """Neighbouring curves differ in their dashes as well as in their colours."""
     lines = ced_figure([result(method=name) for name in "ABCD"]).axes[0].lines

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prn_bench.errors import BenchError
 from prn_bench.leaderboard.data import open_leaderboard
-from prn_bench.site import charts, wording
+from prn_bench.site import charts, packing, wording
 from prn_bench.site.build import build_site
 from prn_bench.site.example import mean_face_example
 from tests.small_leaderboard import FIT, small_site
 
 BYTES = 8_000_000
 BOARD = "boards/board.html"
-RESULT = "results/aflw2000-68-2d.3ddfa-fit.a.synthetic40.html"
+RESULT = "results/aflw2000-68-2d.a.html"
 FAMILY = "protocols/aflw2000-68-2d.html"
 PAGES = ("index.html", BOARD, RESULT, FAMILY, "methods/a.html", "methods.html", "sources.html")
 
@@ -144,10 +146,60 @@ def test_the_curve_of_a_chart() -> None:
     one = result(f"{FIT}+missing=drop", missing=10)
     chart = charts.ced_chart("c", [("A", one)])
     (curve,) = chart.data["curves"]
-    assert curve["y"][-1] == pytest.approx(75)
-    assert curve["x"] == sorted(curve["x"])
-    assert curve["x"][-1] == pytest.approx(np.nanmax(one.samples.errors), abs=1e-3)
+    x, y = (packing.unpacked(curve[name]) for name in "xy")
+    assert y[-1] == pytest.approx(75)
+    assert x == sorted(x)
+    assert x[-1] == pytest.approx(np.nanmax(one.samples.errors), abs=1e-3)
     assert json.dumps(chart.data, allow_nan=False)
+
+
+def test_penalties_count_in_the_bins() -> None:
+    """Under a policy that penalises, the interval of each yaw bin holds its mean; so in figures."""
+    from prn_bench.plots import bar_figure
+    from tests.test_plots import result
+
+    one = result(f"{FIT}+missing=penalise", missing=10)
+    chart = charts.yaw_chart("y", [("A", one)])
+    assert chart is not None
+    (curve,) = chart.data["curves"]
+    for low, mean, high in zip(curve["low"], curve["mean"], curve["high"], strict=True):
+        assert low <= mean <= high
+    bars = bar_figure(one).axes[0]
+    ends = np.array(bars.containers[0].lines[2][0].get_segments())
+    tops = np.array([bar.get_height() for bar in bars.patches])
+    assert (ends[:, 0, 1] <= tops + 1e-9).all()
+    assert (tops <= ends[:, 1, 1] + 1e-9).all()
+
+
+@given(
+    st.lists(st.one_of(st.just(np.nan), st.floats(-1e4, 1e4)), min_size=1, max_size=40),
+)
+def test_packed_numbers(values: list[float]) -> None:
+    """Numbers come back to half a step of their range, and what is missing stays missing."""
+    found = np.array(packing.unpacked(packing.packed(values)))
+    known = np.isfinite(values)
+    assert (np.isfinite(found) == known).all()
+    if known.any():
+        given_ = np.array(values)[known]
+        assert np.abs(found[known] - given_).max() <= 1e-4 * np.ptp(given_) + 1e-5
+
+
+def test_packed_whole_numbers() -> None:
+    """Indices come back exactly; those that do not fit are refused."""
+    assert packing.unpacked(packing.packed_whole([0, 7, 65534])) == [0, 7, 65534]
+    with pytest.raises(ValueError, match="65534"):
+        packing.packed_whole([65535])
+
+
+def test_a_result_page(site: Path) -> None:
+    """One page for a method and a family: a line for each variant, curves of all, digests."""
+    page = read(site, RESULT)
+    assert '<tr id="r-3ddfa-fit-synthetic40">' in page
+    assert '<tr id="r-max-synthetic40">' in page
+    assert f'href="../{RESULT}#r-3ddfa-fit-synthetic40"' in read(site, BOARD)
+    charts_data = re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)
+    assert [curve["name"] for curve in json.loads(charts_data[0])["curves"]] == ["3ddfa-fit", "max"]
+    assert json.loads(charts_data[0])["off"] == [1]
 
 
 def test_the_example_belongs_to_nobody() -> None:

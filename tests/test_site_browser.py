@@ -18,7 +18,7 @@ from prn_bench.site.report import write_report
 from tests.small_leaderboard import FIT, small_site
 
 BOARD = "boards/board.html"
-RESULT = "results/aflw2000-68-2d.3ddfa-fit.a.synthetic40.html"
+RESULT = "results/aflw2000-68-2d.a.html"
 FAMILY = "protocols/aflw2000-68-2d.html"
 PAGES = ("index.html", BOARD, RESULT, FAMILY, "methods/a.html", "methods.html", "sources.html")
 DARK_PAGES = (BOARD, FAMILY, "example.html")  # other pages have no other colours
@@ -112,6 +112,18 @@ def test_a_curve_is_toggled(site: Path, page: Any) -> None:
     box.check()
     page.wait_for_timeout(100)
     assert figure.evaluate(shown) == 6
+    drawn = "f => f.querySelector('.plot').data.filter(t => t.hovertemplate).map(t => t.line.color)"
+    hues = "f => [...f.querySelectorAll('.line line')].map(l => l.style.stroke)"
+    assert [rgb(c) for c in figure.evaluate(drawn)] == figure.evaluate(hues)
+    page.get_by_role("button", name="Theme").click(click_count=2)
+    page.wait_for_timeout(200)
+    assert [rgb(c) for c in figure.evaluate(drawn)] == figure.evaluate(hues)
+
+
+def rgb(colour: str) -> str:
+    """``#0072B2`` as a browser's styles give it."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgb({red}, {green}, {blue})"
 
 
 def test_a_curve_tells_its_values(site: Path, page: Any) -> None:
@@ -134,6 +146,32 @@ def test_a_curve_tells_its_values(site: Path, page: Any) -> None:
     page.mouse.up()
     page.wait_for_timeout(400)
     assert page.locator("#chart-ced-0").evaluate(at) < before
+
+
+def test_long_texts_unfold(site: Path, page: Any) -> None:
+    """A box shows all long texts of a table; a click on a row shows those of that row."""
+    visit(page, site, RESULT)
+    grid = page.locator("#grid-origins")
+    cell = grid.locator("td.clip").first
+    spaces = "c => getComputedStyle(c).whiteSpace"
+    assert cell.evaluate(spaces) == "nowrap"
+    grid.get_by_label("whole texts").check()
+    assert cell.evaluate(spaces) == "normal"
+    assert cell.evaluate("c => c.scrollWidth <= c.clientWidth")
+    grid.get_by_label("whole texts").uncheck()
+    cell.click()
+    assert cell.evaluate(spaces) == "normal"
+
+
+def test_other_variants_are_shown_on_demand(site: Path, page: Any) -> None:
+    """Of a method's curves under a family, the default's is drawn, and the others on demand."""
+    visit(page, site, RESULT)
+    figure = page.locator("#chart-ced")
+    shown = "f => f.querySelector('.plot').data.filter(t => t.visible !== false).length"
+    assert figure.evaluate(shown) == 3
+    figure.get_by_role("checkbox").nth(1).check()
+    page.wait_for_timeout(100)
+    assert figure.evaluate(shown) == 6
 
 
 def test_the_3d_view(site: Path, page: Any) -> None:

@@ -13,7 +13,9 @@ from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.face_errors import error_map, surface_of
 from prn_bench.predictions import open_predictions, write_predictions
-from prn_bench.site.report import write_report
+from prn_bench.site.build import require_parts
+from prn_bench.site.pictures import worst_pictures
+from prn_bench.site.report import NO_INPUTS, PICTURES, write_report
 
 FIT = "aflw2000/68/2d@3ddfa-fit"
 DENSE = "aflw2000/dense/3d@prnet-mask"
@@ -84,7 +86,42 @@ def test_sparse_predictions_have_no_surface(dataset: Any, faces: Any, tmp_path: 
     )
     text = report.read_text(encoding="utf-8")
     assert re.findall(r'data-kind="(\w+)"', text) == ["ced", "yaw"]
-    assert text.count("data:image/jpeg;base64,") == 1
+    assert text.count("data:image/jpeg;base64,") == PICTURES
+
+
+def test_pictures_of_any_frame(dataset: Any, predictions: Any) -> None:
+    """Position maps in the crop frame are drawn on the worst samples as landmarks are."""
+    result = score(predictions, dataset, FIT)
+    found = worst_pictures(result, dataset, predictions, NO_INPUTS, 3)
+    worst = np.argsort(-result.samples.errors, kind="stable")[:3]
+    assert [one.caption.split(":")[0] for one in found] == [
+        str(result.samples.ids[i]) for i in worst
+    ]
+    assert len({one.address for one in found}) == 3
+
+
+def test_from_the_command_line(run: Any, dataset: Any, faces: Any, tmp_path: Path) -> None:
+    """`score --report` writes the page; a place where it cannot be is refused before any score."""
+    path = tmp_path / "p.h5"
+    write_predictions(path, dataset.sample_ids, frame="image", landmarks=faces, method="A")
+    page = tmp_path / "r.html"
+    code, out, _ = run("score", path, dataset.path, "-p", FIT, "--report", page)
+    assert code == 0
+    assert "r.html" in out
+    assert FIT in page.read_text(encoding="utf-8")
+    for name, words in (("r.pdf", "expected .html"), ("p.h5", "one of the files to read")):
+        code, out, err = run("score", path, dataset.path, "-p", FIT, "--report", tmp_path / name)
+        assert (code, out) == (2, "")
+        assert words in " ".join(err.split())
+    assert open_predictions(path).method["name"] == "A"
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a package of the extra is missing, the message says how to get it."""
+    monkeypatch.setattr("prn_bench.site.build.find_spec", lambda name: None)
+    with pytest.raises(BenchError, match=r"prn-bench\[site\]") as error:
+        require_parts()
+    assert error.value.code == "site-parts-missing"
 
 
 def test_refusals(dataset: Any, predictions: Any, tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def score(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Score anew what was scored before.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            help="Also write a page (.html) with curves, worst samples and surfaces.",
+            dir_okay=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score predictions under named protocols; prints every choice that decides the number."""
@@ -115,19 +123,23 @@ def score(
     from prn_bench.predictions import open_predictions
     from prn_bench.results import make_folder, save
 
-    folder = None if out is None else make_folder(out)  # before the work, not after it
+    _need_report_place(report, predictions, dataset)  # before the work, not after it
+    folder = None if out is None else make_folder(out)
     how = Scoring(
         read_inputs(subset, face_model, index_map, landmark_map),
         jobs=jobs or os.cpu_count() or 1,
         scheduler=scheduler,
         cache=None if no_cache else cache_folder(),
     )
-    results, left_out = score_all(
-        open_predictions(predictions), open_dataset(dataset), protocol, how
-    )
+    opened, known = open_predictions(predictions), open_dataset(dataset)
+    results, left_out = score_all(opened, known, protocol, how)
     if folder is not None:
         for result in results:
             save(result, folder, replace=replace)
+    if report is not None:
+        from prn_bench.site.report import write_report
+
+        write_report(results, known, opened, report, inputs=how.inputs)
     if json:
         tables.print_json([result.as_dict() for result in results])
     else:
@@ -136,6 +148,20 @@ def score(
         typer.echo(tables.wrapped(line), err=json)  # standard output is the document
     if folder is not None and not json:
         typer.echo(f"{len(results)} results written to {folder}")
+    if report is not None and not json:
+        typer.echo(f"Open {report} in a browser.")
+
+
+def _need_report_place(report: Path | None, predictions: Path, dataset: Path) -> None:
+    """Refuse a report that could not be written, before anything is scored."""
+    if report is None:
+        return
+    from prn_bench.outfile import refuse_overwriting_input, require_place
+    from prn_bench.site.build import require_parts
+
+    refuse_overwriting_input(report, predictions, dataset)
+    require_place(report, None, ".html")
+    require_parts()
 
 
 def aggregate(

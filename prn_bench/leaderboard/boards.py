@@ -12,6 +12,7 @@ from prn_bench.results import Result
 
 FIGURES = ("headline", "median", "mean_of_bins", "std_of_bins", "mean_of_images")
 BETTER = ("lower", "higher", "neither")
+ORIGINS = ("real", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,9 @@ class Board:
     families : tuple of str
         What the ids of the protocols begin with that it is about.
     columns : tuple of Column
+    origin : str
+        Of the samples its recomputed rows were scored on: ``real``, or ``synthetic``; the two never share
+        a board.
     """
 
     key: str
@@ -82,6 +86,7 @@ class Board:
     unit: str
     families: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    origin: str = "real"
 
     def protocols(self) -> tuple[str, ...]:
         """Ids of the protocols of its columns, each once, in their order."""
@@ -96,7 +101,7 @@ class Disagreement:
     ----------
     text : str
     families : tuple of str
-        Protocols that it is about, by the beginning of their ids.
+        Protocols that it is about, by the beginning of their ids, or boards by their keys.
     numbers : tuple of str
         Published numbers (their ids) that show it.
     """
@@ -128,6 +133,8 @@ def _board(path: Path) -> Board:
     if not columns:
         raise bad(path, "[[columns]]", "none")
     board = from_table(Board, {"key": path.stem, **table}, path)
+    if board.origin not in ORIGINS:
+        raise bad(path, f"origin = {' or '.join(ORIGINS)}", board.origin)
     found = tuple(_column(board, item, path) for item in columns)
     if len({column.name for column in found}) < len(found):
         raise bad(path, "columns of different names", ", ".join(c.name for c in found))

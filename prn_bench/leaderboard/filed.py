@@ -44,6 +44,11 @@ class Filed:
     result: Result
 
     @property
+    def origin(self) -> str:
+        """``real`` or ``synthetic``."""
+        return "synthetic" if self.result.dataset.get("origin") == "synthetic" else "real"
+
+    @property
     def stale(self) -> bool:
         """Whether its protocol has changed since."""
         return not is_current(self.result)
@@ -52,7 +57,7 @@ class Filed:
     def scope(self) -> str:
         """What it was scored on, in words; empty for the whole benchmark."""
         n, whole = _counted(self.result), self.result.protocol.expected_samples
-        if self.variant.startswith("synthetic"):
+        if self.origin == "synthetic":
             return f"{n:,} synthetic samples"
         return f"subset: {n:,} of {whole:,}" if self.variant else ""
 
@@ -168,7 +173,7 @@ def _hashes() -> dict[str, str]:
 def folder_of(protocol_id: str) -> str:
     """Folder of a protocol's results, named like the protocol's file."""
     family, _, variant = protocol_id.partition("@")
-    return f"{family.replace('/', '-')}.{variant}"
+    return ".".join(filter(None, (family.replace("/", "-"), variant)))
 
 
 def _load(paths: Sequence[Path]) -> list[Result]:

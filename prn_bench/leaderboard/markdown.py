@@ -26,6 +26,8 @@ def markdown(table: Table) -> str:
         lines += ["## Recomputed", "", *_recomputed(table), ""]
     if table.reported:
         lines += ["## Reported", "", *_reported(table), ""]
+    if not (table.recomputed or table.reported):
+        lines += ["Nothing is filed here yet.", ""]
     return "\n".join(lines)
 
 
@@ -70,7 +72,7 @@ def overview(filed: Sequence[Filed], names: dict[str, str], ranked: dict[Path, s
 
 def unit_of(filed: Filed) -> str:
     """The unit of a result's figures."""
-    return {"percent": "%", "px": "px", "deg": "deg"}[filed.result.protocol.unit]
+    return {"percent": "%", "px": "px", "deg": "deg", "ms": "ms"}[filed.result.protocol.unit]
 
 
 def interval_text(interval: object) -> str:
@@ -86,8 +88,9 @@ def intervals_of(row: Row) -> str:
 
 
 def ranks_of(row: Row) -> str:
-    """Ranks of the headlines of a row."""
-    return " / ".join(cell.rank for cell in row.cells.values() if cell.rank) or "-"
+    """Ranks of the headlines of a row, once where they are all the same."""
+    found = [cell.rank for cell in row.cells.values() if cell.rank]
+    return " / ".join(dict.fromkeys(found) if len(set(found)) == 1 else found) or "-"
 
 
 def counts_of(row: Row) -> str:
@@ -114,6 +117,8 @@ def _recomputed(table: Table) -> Iterator[str]:
         cells = [_cell(row, name) for name in names]
         facts = [row.method.trained_on, row.method.overlap]
         yield _line([ranks_of(row), row.label, *cells, intervals_of(row), counts_of(row), *facts])
+    for note in table.notes():
+        yield from ("", note)
 
 
 def _reported(table: Table) -> Iterator[str]:

@@ -92,6 +92,22 @@ class Table:
     reported: tuple[Row, ...]
     recomputed: tuple[Row, ...]
 
+    def notes(self) -> list[str]:
+        """Which face model stands behind which recomputed figures, where one was given to the score."""
+        places: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for row in self.recomputed:
+            models: dict[str, list[str]] = defaultdict(list)
+            for name, cell in row.cells.items():
+                if cell.filed and (given := cell.filed.result.inputs.get("face_model")):
+                    models[given.rpartition(" ")[0]].append(name)
+            for model, columns in models.items():
+                places[model, "; ".join(columns)].append(row.method.name)
+        return [
+            f"{columns} ({', '.join(dict.fromkeys(names))}): the reference is made with the face model "
+            f"{model}, and no figure with another reference may be compared."
+            for (model, columns), names in places.items()
+        ]
+
 
 def make_tables(data: Leaderboard, ranked: dict[Path, str] | None = None) -> tuple[Table, ...]:
     """A table for every board, in their order; ``ranked`` where the ranks are known already."""
@@ -122,6 +138,8 @@ def _recomputed(board: Board, data: Leaderboard, ranked: dict[Path, str]) -> tup
     for column in board.columns:
         for one in data.filed:
             if one.result.protocol.id != column.protocol or one.stale:
+                continue
+            if one.origin != board.origin:
                 continue
             value = column.value(one.result)
             if value is None or value != value:

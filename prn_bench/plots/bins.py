@@ -119,7 +119,8 @@ def _bins(result: Result) -> tuple[Array, Array]:
 
 
 def _margins(result: Result, means: Array) -> Iterator[tuple[float, float]]:
-    errors, bins, groups = frame.failures(result)
+    _, bins, groups = frame.failures(result)
+    errors = result.samples.errors  # penalties count, as they do in the means
     for at, mean in enumerate(means):
         inside = np.where(bins == at, 0, -1)
         known = np.where(np.isnan(mean), False, (~np.isnan(errors[inside == 0])).any())

@@ -67,13 +67,14 @@ def ced_figure(
     outside = mixed or len(several) > frame.INSIDE
     below = frame.LINE_INCH * (len(several) + 1) if outside else 0.0
     figure, axes = frame.new_figure(height=frame.HEIGHT_INCH + below)
+    unequal = len({result.summary.n for result in several}) > 1
     looks = zip(cycle(frame.COLORS), cycle(frame.DASHES), strict=False)
     for result, (color, dash) in zip(several, looks, strict=False):
         error, percent = _curve(result, limit)
         x, y = (percent, error) if sorted_images else (error, percent)
         where = "pre" if sorted_images else "post"
         axes.step(x, y, where=where, color=color, linestyle=dash, linewidth=1.6)
-        axes.lines[-1].set_label(_label(result, mixed=mixed))
+        axes.lines[-1].set_label(_label(result, mixed=mixed, counts=unequal))
         if band:
             _band(axes, result, limit, color, sorted_images=sorted_images)
     frame.dress(axes, "" if mixed else f"{several[0].protocol.id}  ({frame.counted(several)})")
@@ -103,9 +104,11 @@ def _band(axes: Any, result: Result, limit: float, color: str, *, sorted_images:
     fill(at, 100 * low, 100 * high, color=color, alpha=BAND_ALPHA, linewidth=0)
 
 
-def _label(result: Result, *, mixed: bool) -> str:
+def _label(result: Result, *, mixed: bool, counts: bool) -> str:
     summary, unit = result.summary, frame.UNITS[result.protocol.unit]
     text = f"{frame.plain(str(result.method['name']))}: {summary.mean_of_images:.3f} {unit}"
+    if counts:
+        text += f", {summary.n:,} images"
     if summary.n_missing:
         text += f" ({summary.n_missing} missing)"
     return f"{text}, {result.protocol.id}" if mixed else text

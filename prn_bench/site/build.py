@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,13 @@ def build_site(data: Leaderboard, folder: str | Path) -> Path:
         if name.endswith((".csv", ".tex")):
             _write(root / "tables" / name, text)
     return root / "index.html"
+
+
+def require_parts() -> None:
+    """Refuse at once where pages could not be made; BenchError ``site-parts-missing``."""
+    environment()
+    if find_spec("plotly") is None:
+        raise _missing("plotly")
 
 
 def environment() -> Environment:

@@ -11,31 +11,39 @@ from numpy.typing import NDArray
 from prn_bench.face_errors import ErrorMap, Surface
 from prn_bench.intervals import Interval, ced_band, headline_interval, subjects
 from prn_bench.results import Result
+from prn_bench.site.packing import packed, packed_whole
 from prn_bench.site.views import Chart
+from prn_bench.site.wording import family_of, unit_words
 
 CURVE_POINTS = 240
 BAND_POINTS = 60
-UNITS = {"percent": "%", "px": "px", "deg": "degrees"}
+TOP_SHARE = 0.995  # of an error map is inside its colours: single pixels at its edge may be far off
 SHOWN_SHARE = 0.98  # of the images of the worst curve are inside the error axis
 
 
-def ced_chart(name: str, results: Sequence[tuple[str, Result]]) -> Chart:
-    """Cumulative error distributions of named results under one protocol, with 95 % intervals."""
+def ced_chart(
+    name: str, results: Sequence[tuple[str, Result]], *, only_first: bool = False
+) -> Chart:
+    """Cumulative error distributions of named results of one unit, with 95 % intervals.
+
+    ``only_first``: the others, whose errors may be much larger, are there but not shown at once.
+    """
     protocol = results[0][1].protocol
     errors = [_failures(result) for _, result in results]
-    limit = max(_limit(values) for values in errors)
+    limit = max(_limit(values) for values in errors[: 1 if only_first else None])
     curves = [
         _curve(label, result, values, limit)
         for (label, result), values in zip(results, errors, strict=True)
     ]
     words = ", ".join(f"{c['name']} {c['mean']:.3f}" for c in curves)
-    unit = UNITS[protocol.unit]
+    off = list(range(1, len(curves))) if only_first else []
+    unit = unit_words(protocol)
     return Chart(
         name,
         "ced",
-        f"Error distribution under {protocol.id}",
+        f"Error distribution under {family_of(protocol.id) if off else protocol.id}",
         f"Share of images with an error up to each value. Mean over images in {unit}: {words}.",
-        {"unit": unit, "limit": round(limit, 3), "curves": curves},
+        {"unit": unit, "limit": round(limit, 3), "curves": curves, "off": off},
     )
 
 
@@ -50,8 +58,8 @@ def yaw_chart(name: str, results: Sequence[tuple[str, Result]]) -> Chart | None:
         name,
         "yaw",
         f"Error by yaw under {protocol.id}",
-        f"Mean error in the yaw bins {', '.join(labels)}, with 95 % intervals.",
-        {"unit": UNITS[protocol.unit], "labels": labels, "curves": curves},
+        f"Mean error in the yaw bins {', '.join(labels)}; 95 % intervals where there are images enough.",
+        {"unit": unit_words(protocol), "labels": labels, "curves": curves},
     )
 
 
@@ -72,28 +80,27 @@ def variants_chart(name: str, method: str, rows: Sequence[tuple[str, Result]]) -
             "values": _rounded(values),
             "low": _rounded([low for low, _ in ends]),
             "high": _rounded([high for _, high in ends]),
-            "unit": UNITS[rows[0][1].protocol.unit],
+            "unit": unit_words(rows[0][1].protocol),
         },
     )
 
 
 def uv_chart(name: str, found: ErrorMap, *, step: int = 2) -> Chart:
-    """Mean error at every ``step``-th pixel of the UV map."""
-    thin = found.error[::step, ::step]
-    worst = float(np.nanmax(thin))
+    """Mean error over the UV map, in blocks of ``step`` by ``step`` pixels."""
+    thin = _thinned(found.error, step)
+    top, worst = np.nanquantile(thin, [TOP_SHARE, 1])
     return Chart(
         name,
         "uv",
         f"Mean error over the face, {found.n_samples:,} samples",
-        f"Error at each pixel of the UV map, from 0 to {worst:.2f} % of the box; mean "
-        f"{np.nanmean(found.error):.2f} %.",
-        {"z": [_rounded(row, 2) for row in thin], "unit": "%"},
+        f"Error at each pixel of the UV map in per cent of the box: mean "
+        f"{np.nanmean(found.error):.2f}, largest {worst:.2f}.",
+        {"z": packed(thin), "top": round(float(top), 3), "unit": "%"},
     )
 
 
 def surface_chart(name: str, surface: Surface) -> Chart:
     """Both surfaces of a sample, coloured by error."""
-    corners = [surface.triangles[:, at].tolist() for at in range(3)]
     return Chart(
         name,
         "surface",
@@ -101,12 +108,24 @@ def surface_chart(name: str, surface: Surface) -> Chart:
         f"Predicted and true surface of one face, {len(surface.error):,} points, coloured by their "
         f"distance: mean {surface.error.mean():.2f} %, largest {surface.error.max():.2f} %.",
         {
-            "predicted": _points(surface.predicted),
-            "reference": _points(surface.reference),
-            "triangles": corners,
-            "error": _rounded(surface.error, 2),
+            "predicted": [packed(axis) for axis in surface.predicted.T],
+            "reference": [packed(axis) for axis in surface.reference.T],
+            "triangles": [packed_whole(corner) for corner in surface.triangles.T],
+            "error": packed(surface.error),
+            "top": round(float(surface.error.max()), 3),
             "unit": "%",
         },
+    )
+
+
+def _thinned(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """Means of the known values of square blocks; NaN where less than half of them are known."""
+    side = len(values) // step * step
+    blocks = values[:side, :side].reshape(side // step, step, -1, step).swapaxes(1, 2)
+    known = np.isfinite(blocks)
+    n = known.sum((2, 3))
+    return np.where(
+        2 * n >= step**2, np.where(known, blocks, 0).sum((2, 3)) / np.maximum(n, 1), np.nan
     )
 
 
@@ -132,16 +151,15 @@ def _curve(label: str, result: Result, errors: NDArray[np.float64], limit: float
         "name": label,
         "mean": round(result.summary.mean_of_images, 3),
         "thinned": len(places) < len(inside),  # then lines between the points are truer than steps
-        "x": _rounded(inside[places]),
-        "y": _rounded(100 * (places + 1) / counted, 2),
-        "at": _rounded(at),
-        "low": _rounded(100 * low, 2),
-        "high": _rounded(100 * high, 2),
+        "x": packed(inside[places]),
+        "y": packed(100 * (places + 1) / counted),
+        "low": packed(100 * low),
+        "high": packed(100 * high),
     }
 
 
 def _bins(result: Result) -> dict[str, Any]:
-    errors, bins = _failures(result), result.samples.bins
+    errors, bins = result.samples.errors, result.samples.bins  # penalties count, as in the means
     groups = subjects(result.samples.ids) if result.protocol.group == "subject" else None
     means, ends = [], []
     for at, part in enumerate(result.summary.bins):
@@ -161,10 +179,6 @@ def _bins(result: Result) -> dict[str, Any]:
 
 def _ends(interval: Interval | None, value: float) -> tuple[float, float]:
     return (value, value) if interval is None else (interval.low, interval.high)
-
-
-def _points(points: NDArray[np.float32]) -> list[list[float | None]]:
-    return [_rounded(points[:, axis], 1) for axis in range(3)]
 
 
 def _rounded(values: Sequence[float] | NDArray[np.floating], digits: int = 3) -> list[float | None]:

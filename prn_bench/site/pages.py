@@ -17,6 +17,7 @@ from prn_bench.protocol_fields import Protocol
 from prn_bench.results import Result
 from prn_bench.site import charts, rows, wording
 from prn_bench.site.example import mean_face_example
+from prn_bench.site.result_pages import result_pages
 from prn_bench.site.views import Cell, Chart, Grid, Page
 
 UP = "../"
@@ -31,7 +32,7 @@ def all_pages(data: Leaderboard) -> Iterator[Page]:
     yield from (_board(table, data) for table in tables)
     yield from (_family(name, variants, data) for name, variants in families.items())
     yield from (_method(key, data, ranked) for key in data.methods)
-    yield from (_result(one, data) for one in data.filed)
+    yield from result_pages(data, ranked)
     values = {"grid": rows.sources_grid(data.published)}
     yield Page("sources.html", "sources.html", "Published numbers and their sources", values)
     yield _methods(data)
@@ -63,7 +64,12 @@ def _board(table: Table, data: Leaderboard) -> Page:
     drawn: list[Chart | None] = []
     for at, name in enumerate(board.protocols()):
         found = _named(
-            data, [f for f in data.filed if f.result.protocol.id == name and not f.stale]
+            data,
+            [
+                f
+                for f in data.filed
+                if f.result.protocol.id == name and not f.stale and f.origin == board.origin
+            ],
         )
         if found:
             drawn += [charts.ced_chart(f"ced-{at}", found), charts.yaw_chart(f"yaw-{at}", found)]
@@ -75,12 +81,13 @@ def _board(table: Table, data: Leaderboard) -> Page:
             "board": board,
             "recomputed": rows.recomputed_grid(table, UP),
             "reported": rows.reported_grid(table, UP),
+            "notes": table.notes(),
             "protocols": [
                 (name, rows.family_path(wording.family_of(name))) for name in board.protocols()
             ],
             "charts": [chart for chart in drawn if chart is not None],
             "wrong_means": wrong_means(table),
-            "disagreements": _disagreements(data, [*families, *board.families]),
+            "disagreements": _disagreements(data, [*families, *board.families, board.key]),
         },
     )
 
@@ -118,10 +125,11 @@ def _variants(
     by_place = {
         (f.result.protocol.id, f.method_key, f.variant): f for f in data.filed if not f.stale
     }
-    whole = [
+    used = [
         f for f in data.filed if not f.stale and wording.family_of(f.result.protocol.id) == name
     ]
-    columns = list(dict.fromkeys((f.method_key, f.variant) for f in whole))
+    used = [f for f in used if f.origin == "real"] or used
+    columns = sorted({(f.method_key, f.variant) for f in used}, key=lambda key: (key[1], key[0]))
     labels = [_label(data, by_place, name, key) for key in columns]
     lines = []
     ordered = [default, *(one for one in variants if one is not default)]
@@ -157,10 +165,10 @@ def _label(
 def _score(one: Filed | None, default: Filed | None) -> Cell:
     if one is None:
         return Cell("")
-    value, unit = one.result.summary.headline, one.result.protocol.unit
+    value, protocol = one.result.summary.headline, one.result.protocol
     text = f"{value:.3f}"
-    if unit != "percent":
-        text += f" {wording.UNITS[unit]}"
+    if protocol.unit != "percent":
+        text += f" {wording.unit_words(protocol)}"
     elif default is not None and default is not one:
         text += f" ({value - default.result.summary.headline:+.3f})"
     return rows.number(text, href=UP + rows.result_path(one))
@@ -178,28 +186,6 @@ def _method(key: str, data: Leaderboard, ranked: dict[Path, str]) -> Page:
             "facts": rows.facts_of(method),
             "results": rows.results_grid(filed, ranked, UP),
             "numbers": rows.method_numbers(data, key, UP),
-        },
-    )
-
-
-def _result(one: Filed, data: Leaderboard) -> Page:
-    result = one.result
-    named = [(data.methods[one.method_key].name, result)]
-    drawn = [charts.ced_chart("ced", named), charts.yaw_chart("yaw", named)]
-    return Page(
-        rows.result_path(one),
-        "result.html",
-        f"{data.methods[one.method_key].name} under {result.protocol.id}",
-        {
-            "filed": one,
-            "result": result,
-            "method": data.methods[one.method_key],
-            "family": rows.family_path(wording.family_of(result.protocol.id)),
-            "formula": wording.formula(result.protocol),
-            "choices": wording.choices(result.protocol),
-            "charts": [chart for chart in drawn if chart is not None],
-            "worst": rows.worst_rows(result, wording.UNITS[result.protocol.unit]),
-            "unit": wording.UNITS[result.protocol.unit],
         },
     )
 

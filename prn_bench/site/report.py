@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from prn_bench import gallery
 from prn_bench.errors import BenchError, Finding
 from prn_bench.face_errors import error_map, surface_of
 from prn_bench.leaderboard.markdown import interval_text
@@ -18,6 +13,7 @@ from prn_bench.results import Result
 from prn_bench.score_inputs import ScoreInputs
 from prn_bench.site import charts, wording
 from prn_bench.site.build import HERE, environment, plotly_script, render_page
+from prn_bench.site.pictures import worst_first, worst_pictures
 from prn_bench.site.rows import number, worst_rows
 from prn_bench.site.views import Cell, Chart, Grid, Page
 from prn_bench.store import atomic_path
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
     from prn_bench.predictions import Predictions
 
+NO_INPUTS = ScoreInputs()
 PICTURES = 12  # worst samples that are shown, where the dataset has images
 CHARTS = 6  # results whose curves are drawn: the first of each family
 SURFACE_STEP = 3
@@ -47,7 +44,7 @@ def write_report(
     predictions: Predictions,
     path: str | Path,
     *,
-    inputs: ScoreInputs | None = None,
+    inputs: ScoreInputs = NO_INPUTS,
 ) -> Path:
     """Write the report of a prediction file.
 
@@ -86,9 +83,9 @@ def write_report(
         "style": _asset("site.css"),
         "scripts": [*scripts, _asset("charts.js")],
         "scores": _scores(results),
-        "charts": list(_charts(results, dataset, predictions, inputs or ScoreInputs())),
-        "worst": worst_rows(results[0], wording.UNITS[results[0].protocol.unit]),
-        "picture": _picture(results[0], dataset, predictions),
+        "charts": list(_charts(results, dataset, predictions, inputs)),
+        "worst": worst_rows(results[0]),
+        "pictures": worst_pictures(results[0], dataset, predictions, inputs, PICTURES),
         "licence": dataset.attributes.get("licence", ""),
         "real": dataset.attributes.get("origin") != "synthetic",
         "findings": _findings(results),
@@ -122,7 +119,7 @@ def _scores(results: Sequence[Result]) -> Grid:
                 Cell(result.protocol.id, title=result.protocol.title, code=True),
                 *(number(bins[label]) for label in shown),
                 number(figure_text(summary.headline), strong=True),
-                Cell(wording.UNITS[result.protocol.unit]),
+                Cell(wording.unit_words(result.protocol)),
                 Cell(interval_text(summary.interval)),
                 number(f"{summary.n:,}"),
                 number(str(summary.n_missing)),
@@ -157,43 +154,14 @@ def _surfaces(
 ) -> Iterator[Chart]:
     """The mean error over the face, and the surfaces of the middle and the worst sample."""
     found = error_map(predictions, dataset, inputs=inputs)
-    if not found.n_samples:
+    order = [str(dataset.sample_ids[row]) for row in worst_first(result, dataset)]
+    if not (found.n_samples and order):
         return
     yield charts.uv_chart("uv", found)
-    samples = result.samples
-    known = np.flatnonzero((samples.bins >= 0) & ~samples.missing)
-    order = known[np.argsort(samples.errors[known], kind="stable")]
-    for name, at in (("middle", order[len(order) // 2]), ("worst", order[-1])):
-        surface = surface_of(
-            predictions, dataset, str(samples.ids[at]), inputs=inputs, step=SURFACE_STEP
-        )
+    for name, sample in (("middle", order[len(order) // 2]), ("worst", order[0])):
+        surface = surface_of(predictions, dataset, sample, inputs=inputs, step=SURFACE_STEP)
         if surface is not None:
             yield charts.surface_chart(f"surface-{name}", surface)
-
-
-def _picture(result: Result, dataset: Dataset, predictions: Predictions) -> str:
-    """The worst samples with reference and predicted landmarks, as a data address; empty without."""
-    if not {"image", "landmarks"} <= dataset.names or "landmarks" not in predictions.arrays:
-        return ""
-    rows = [at for at, _ in _worst(result)][:PICTURES]
-    own_row = {str(name): row for row, name in enumerate(predictions.sample_ids)}
-    own = [own_row.get(str(result.samples.ids[at])) for at in rows]
-    kept = [(row, mine) for row, mine in zip(rows, own, strict=True) if mine is not None]
-    if not kept or predictions.frame != "image":
-        return ""
-    points = np.asarray(predictions.arrays["landmarks"][[mine for _, mine in kept]], np.float64)
-    sheet = gallery.sample_sheet(dataset, [row for row, _ in kept], predicted=points)
-    stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _worst(result: Result) -> list[tuple[int, float]]:
-    """Rows of the dataset with the largest errors first, of samples that count."""
-    samples = result.samples
-    known = np.flatnonzero((samples.bins >= 0) & ~samples.missing)
-    order = known[np.argsort(-samples.errors[known], kind="stable")]
-    return [(int(at), float(samples.errors[at])) for at in order]
 
 
 def _findings(results: Sequence[Result]) -> list[Finding]:

@@ -10,10 +10,11 @@ import numpy as np
 from prn_bench.leaderboard.data import Leaderboard
 from prn_bench.leaderboard.facts import EVIDENCE, Method, Published
 from prn_bench.leaderboard.filed import Filed
-from prn_bench.leaderboard.markdown import counts_of, interval_text, intervals_of, ranks_of, unit_of
+from prn_bench.leaderboard.markdown import counts_of, interval_text, ranks_of, unit_of
 from prn_bench.leaderboard.table import Row, Table
 from prn_bench.results import Result
 from prn_bench.site.views import Cell, Grid
+from prn_bench.site.wording import family_of, unit_words, variant_of
 from prn_bench.summary import figure_text
 
 WORST = 20
@@ -24,9 +25,26 @@ def method_path(key: str) -> str:
     return f"methods/{key}.html"
 
 
+def result_page(filed: Filed) -> str:
+    """Page of a method's results under a family of protocols."""
+    family = family_of(filed.result.protocol.id).replace("/", "-")
+    return f"results/{family}.{filed.method_key}.html"
+
+
+def result_anchor(filed: Filed) -> str:
+    """Where on that page a result stands."""
+    return "-".join(filter(None, ("r", variant_of(filed.result.protocol.id), filed.variant)))
+
+
 def result_path(filed: Filed) -> str:
-    """Page of a result."""
-    return f"results/{filed.path.parent.name}.{filed.path.stem.replace('@', '.')}.html"
+    """Where a result stands."""
+    return f"{result_page(filed)}#{result_anchor(filed)}"
+
+
+def variant_label(filed: Filed) -> str:
+    """Its variant, and its scope where that is not the whole benchmark."""
+    name = variant_of(filed.result.protocol.id)
+    return f"{name} ({filed.scope})" if filed.scope else name
 
 
 def family_path(family: str) -> str:
@@ -52,10 +70,10 @@ def recomputed_grid(table: Table, root: str) -> Grid:
     for row in table.recomputed:
         cells = [Cell(ranks_of(row)), _method(row, root)]
         cells += [_figure(row, name, root) for name in names]
-        cells += [Cell(intervals_of(row)), number(counts_of(row)), Cell(row.method.trained_on)]
+        cells += [number(counts_of(row)), Cell(row.method.trained_on)]
         rows.append([*cells, Cell(row.method.overlap)])
-    columns = ["rank", "method", *names, "95 % interval", "n", "trained on", "overlap"]
-    caption = "Recomputed from predictions"
+    columns = ["rank", "method", *names, "n", "trained on", "overlap"]
+    caption = "Recomputed from predictions, with 95 % intervals"
     return Grid("recomputed", caption, columns, rows, frozenset([*names, "n"]))
 
 
@@ -90,15 +108,15 @@ def sources_grid(published: Sequence[Published]) -> Grid:
                 Cell(one.method, href=method_path(one.method_key)),
                 number(one.value),
                 Cell(one.unit),
+                Cell(one.source, href=one.url),
                 board,
                 Cell(where),
                 Cell(one.protocol),
-                Cell(one.source, href=one.url),
                 Cell(one.how_known),
                 Cell(one.evidence, title=EVIDENCE[one.evidence]),
             ]
         )
-    columns = ["id", "method", "value", "unit", "table", "column", "how", "source", "read in"]
+    columns = ["id", "method", "value", "unit", "source", "table", "column", "how", "read in"]
     anchors = [one.id for one in published]
     columns.append("evidence")
     return Grid("sources", "Published numbers", columns, rows, frozenset(["value"]), anchors)
@@ -137,11 +155,19 @@ def results_grid(filed: Sequence[Filed], ranked: dict[Any, str], root: str) -> G
     return Grid("results", "Recomputed results", columns, rows, frozenset(["score", "n"]))
 
 
-def worst_rows(result: Result, unit: str) -> Grid:
+def worst_rows(result: Result) -> Grid:
     """The samples with the largest errors."""
     samples, labels = result.samples, [part.label for part in result.summary.bins]
     errors = np.where(samples.bins >= 0, samples.errors, np.nan)
     order = np.argsort(-np.nan_to_num(errors, nan=-np.inf), kind="stable")[:WORST]
+    names = [
+        "sample",
+        f"error ({unit_words(result.protocol)})",
+        "yaw (degrees)",
+        "bin",
+        "normaliser (px)",
+    ]
+    columns = names if result.protocol.normalizer != "none" else names[:-1]
     rows = [
         [
             Cell(str(samples.ids[at]), code=True),
@@ -149,11 +175,10 @@ def worst_rows(result: Result, unit: str) -> Grid:
             number(figure_text(samples.yaw_deg[at], 1)),
             Cell(labels[samples.bins[at]]),
             number(figure_text(samples.normalizer_px[at], 1)),
-        ]
+        ][: len(columns)]
         for at in order
         if np.isfinite(errors[at])
     ]
-    columns = ["sample", f"error ({unit})", "yaw (degrees)", "bin", "normaliser (px)"]
     numbers = frozenset(columns) - {"sample", "bin"}
     return Grid("worst", f"The {len(rows)} worst samples", columns, rows, numbers)
 
@@ -189,4 +214,5 @@ def _figure(row: Row, name: str, root: str) -> Cell:
         target = root + result_path(cell.filed)
     elif cell.published is not None:
         target = root + source_path(cell.published)
-    return number(cell.text, href=target, strong=cell.best)
+    note = "" if cell.interval is None else interval_text(cell.interval)
+    return number(cell.text, href=target, strong=cell.best, note=note)

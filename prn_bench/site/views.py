@@ -24,6 +24,8 @@ class Cell:
         More about it, shown on hover and read aloud.
     code : bool
         A name for machines.
+    note : str
+        A second, smaller line.
     """
 
     text: str
@@ -32,6 +34,7 @@ class Cell:
     strong: bool = False
     title: str = ""
     code: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,14 @@ AGGREGATES = {
     "mean-of-images": "the mean over images",
     "median": "the median over images",
 }
-UNITS = {"percent": "%", "px": "px", "deg": "degrees"}
+UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms"}
 PROSE = ("id", "title", "source", "notes", "version")
+
+
+def unit_words(protocol: Protocol) -> str:
+    """Unit of a protocol's figures; norms of matrices have none, whatever their protocol says."""
+    no_angle = protocol.task == "pose" and protocol.pose_error == "frobenius"
+    return "no unit" if no_angle else UNITS[protocol.unit]
 
 
 def family_of(protocol_id: str) -> str:
@@ -95,6 +101,8 @@ def formula(protocol: Protocol) -> list[str]:
 def _steps(p: Protocol) -> Iterator[str]:
     if p.task == "pose":
         yield from _pose(p)
+    elif p.task == "runtime":
+        yield "time of an image = from the decoded crop in memory to the geometry in memory"
     else:
         unit = "" if p.unit == "px" else " x 100"
         scale = LENGTHS.get(p.normalizer, p.normalizer)
@@ -112,7 +120,7 @@ def _steps(p: Protocol) -> Iterator[str]:
         if p.normalizer != "none":
             shape = "the 68 landmarks" if p.normalizer_shape == "landmarks" else "these points"
             yield f"d: {scale.format(shape=shape)}"
-    yield f"score = {AGGREGATES[p.aggregate]}, in {UNITS[p.unit]}"
+    yield f"score = {AGGREGATES[p.aggregate]}, in {unit_words(p)}"
 
 
 def _points(p: Protocol) -> str:

@@ -69,6 +69,26 @@
     });
   }
 
+  // Long texts are cut off until asked for: all of a table by its box, one row by a click on it.
+  function makeUnfoldable(tools) {
+    const table = document.getElementById(`table-${tools.dataset.tools}`);
+    if (!table.querySelector("td.clip")) return;
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    box.addEventListener("change", () => table.classList.toggle("whole", box.checked));
+    label.append(box, " whole texts");
+    tools.append(label);
+    tools.hidden = false;
+    table.addEventListener("click", ({ target }) => {
+      if (!target.closest("a, button")) target.closest("tbody tr")?.classList.toggle("whole");
+    });
+    table.addEventListener("mouseover", ({ target }) => {
+      const cell = target.closest("td.clip");
+      if (cell && !cell.title) cell.title = cell.textContent;
+    });
+  }
+
   function start() {
     setTheme(THEMES.includes(stored()) ? stored() : "system");
     document.getElementById("theme")?.addEventListener("click", (event) => {
@@ -78,6 +98,7 @@
     });
     document.querySelectorAll(".grid table").forEach(makeSortable);
     document.querySelectorAll("[data-filter]").forEach(makeFilter);
+    document.querySelectorAll("[data-tools]").forEach(makeUnfoldable);
     document.querySelectorAll("[data-copy]").forEach((button) => {
       if (!navigator.clipboard) return;
       button.hidden = false;
