@@ -19,7 +19,7 @@ def check_comparable(results: Sequence[Result]) -> None:
     BenchError
         ``too-few-results`` for fewer than two, ``mixed-protocols`` for different protocol hashes,
         ``mixed-references`` for different reference digests, ``mixed-samples`` for other samples
-        or samples that count in other bins.
+        or samples that count in other bins, ``mixed-conditions`` for times of other hardware.
     """
     if len(results) < 2:
         raise BenchError(
@@ -34,6 +34,7 @@ def check_comparable(results: Sequence[Result]) -> None:
         _check_rules(first, other)
         _check_reference(first, other)
         _check_samples(first, other)
+        _check_conditions(first, other)
 
 
 def changed_fields(protocol: Protocol, other: Protocol) -> dict[str, tuple[object, object]]:
@@ -98,6 +99,20 @@ def _check_samples(first: Result, other: Result) -> None:
         code="mixed-samples",
         found=what,
         remedy="Score both with the same dataset file and the same --subset.",
+    )
+
+
+def _check_conditions(first: Result, other: Result) -> None:
+    """Hardware and batch of times are what their method cards say, and stand in the results."""
+    if first.protocol.task != "runtime" or first.inputs == other.inputs:
+        return
+    sides = [", ".join(f"{k} {v}" for k, v in r.inputs.items()) for r in (first, other)]
+    raise BenchError(
+        f"{_named(first, other)} were not timed under the same conditions",
+        code="mixed-conditions",
+        expected=sides[0] or "hardware that nobody has named",
+        found=sides[1] or "hardware that nobody has named",
+        remedy="Time both on one machine, one image at a time.",
     )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.errors import BenchError
+
 Array = NDArray[np.float64]
 
 SPARE = 4  # candidates beyond those asked for
@@ -36,11 +38,12 @@ class TorchPoints:
     ------
     ValueError
         For points that are not (m, 3) with m > 0, or not finite.
+    BenchError
+        ``no-torch``, ``no-such-device``.
     """
 
     def __init__(self, points: NDArray[np.floating], device: str) -> None:
-        import torch
-
+        torch = _torch(device)
         self.data = np.asarray(points, np.float64)
         if self.data.ndim != 2 or self.data.shape[1] != 3 or not len(self.data):
             raise ValueError(f"a cloud is (m, 3) points, at least one, got {self.data.shape}")
@@ -91,3 +94,27 @@ class TorchPoints:
 
     def _tensor(self, values: Array, dtype: Any) -> Any:
         return self._torch.as_tensor(values - self._middle, dtype=dtype, device=self._device)
+
+
+def _torch(device: str) -> Any:
+    """PyTorch, where it can use the device."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise BenchError(
+            "searching on a device needs PyTorch",
+            code="no-torch",
+            where=device,
+            remedy="pip install 'prn-bench[train]', or search by a tree.",
+        ) from None
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BenchError(
+            "PyTorch cannot use this device",
+            code="no-such-device",
+            where=device,
+            found=str(error).split("\n")[0][:80],
+            remedy="Take cpu or cuda, or search by a tree.",
+        ) from None
+    return torch

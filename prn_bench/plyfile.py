@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from prn_bench import sniff
 from prn_bench.errors import BenchError
 
-MAX_BYTES = 1 << 30
+MAX_BYTES = 1 << 27  # 128 MiB, some five million vertices
 HEADER_BYTES = 1 << 16
 ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"}

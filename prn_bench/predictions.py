@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from prn_bench import store
 from prn_bench.errors import BenchError
-from prn_bench.predictions_arrays import NAMES, STARTS, as_array
+from prn_bench.predictions_arrays import NAMES, RUNTIME, STARTS, as_array
 from prn_bench.predictions_npz import read_npz_members
 from prn_bench.predictions_rows import (
     Array,
@@ -50,11 +50,11 @@ class Predictions:
         ``image`` or ``crop``; pixels, 0-based, y down (DESIGN 3).
     arrays : mapping
         ``landmarks`` (n, 68, 2|3), ``pose_deg`` (n, 3) pitch, yaw and roll of the 3DDFA fits,
-        ``position_map`` (n, 3, 256, 256), ``vertices`` (n, V, 3); float32 or float64, a row of NaN
-        where the method gave nothing. With the topology ``unordered`` perhaps ``vertices`` (T, 3)
-        with ``vertex_start`` (n + 1,), ``triangles`` (M, 3) with ``triangle_start``: see
-        :meth:`mesh`. What stays in an ``.h5`` has shape, dtype and length, and gives rows by slice,
-        number or mask.
+        ``position_map`` (n, 3, 256, 256), ``vertices`` (n, V, 3), ``runtime_ms`` (n,) of each; float32
+        or float64, a row of NaN where the method gave nothing. With the topology ``unordered``
+        perhaps ``vertices`` (T, 3) with ``vertex_start`` (n + 1,), ``triangles`` (M, 3) with
+        ``triangle_start``: see :meth:`mesh`. What stays in an ``.h5`` has shape, dtype and length,
+        and gives rows by slice, number or mask.
     method : dict
         The method card; ``name`` is always there.
     topology : str, optional
@@ -77,7 +77,8 @@ class Predictions:
     def sha256(self) -> str | None:
         """Digest of ids, frame, topology and arrays; None for predictions put together in memory.
 
-        The same for both carriers and any order of rows. Asked for first, everything is read once.
+        The same for both carriers and any order of rows, and whatever ``runtime_ms`` says: times
+        differ from run to run, predictions need not. Asked for first, everything is read once.
 
         Raises
         ------
@@ -86,7 +87,15 @@ class Predictions:
         """
         if not self.stored:
             return None
-        return digest(self.sample_ids, self.frame, self.topology, self.arrays)
+        arrays = {name: values for name, values in self.arrays.items() if name != RUNTIME}
+        return digest(self.sample_ids, self.frame, self.topology, arrays)
+
+    @cached_property
+    def runtime_sha256(self) -> str | None:
+        """Digest of times and conditions, which is what a score of run time is made of."""
+        arrays = {name: values for name, values in self.arrays.items() if name == RUNTIME}
+        told = json.dumps([self.method.get(name) for name in ("hardware", "batch")])
+        return digest(self.sample_ids, told, None, arrays) if self.stored else None
 
     def __len__(self) -> int:
         """Number of rows, those without a prediction included."""
@@ -203,6 +212,7 @@ def write_predictions(
     vertex_start: ArrayLike | None = None,
     triangles: ArrayLike | None = None,
     triangle_start: ArrayLike | None = None,
+    runtime_ms: ArrayLike | None = None,
     topology: str | None = None,
     method: Mapping[str, Any] | str,
 ) -> None:
@@ -232,10 +242,12 @@ def write_predictions(
         Of ragged vertices, numbered from 0 within each sample.
     triangle_start : (N + 1,) int, optional
         As ``vertex_start``.
+    runtime_ms : (N,) float, optional
+        Milliseconds that each sample took, as the protocol ``runtime`` says; NaN where unknown.
     topology : str, optional
         ``unordered`` for ragged vertices.
     method : dict or str
-        The method card (``name``, ``version``, ``url``, ``runtime_ms``, ...), or only its name.
+        The method card (``name``, ``version``, ``url``, ``hardware``, ...), or only its name.
 
     Raises
     ------
@@ -247,7 +259,7 @@ def write_predictions(
     store.require_place(path, FORMAT, *SUFFIXES)
     given: dict[str, Any] = {"landmarks": landmarks, "pose_deg": pose_deg, "vertices": vertices}
     given |= {"position_map": position_map, "vertex_start": vertex_start, "triangles": triangles}
-    given["triangle_start"] = triangle_start
+    given |= {"triangle_start": triangle_start, RUNTIME: runtime_ms}
     arrays = {name: as_array(value) for name, value in given.items() if value is not None}
     card = {"name": method} if isinstance(method, str) else dict(method)
     texts = {"frame": frame, "topology": topology, "method": json.dumps(card, sort_keys=True)}

@@ -23,7 +23,10 @@ SHAPES: dict[str, tuple[tuple[tuple[int, ...], ...], str]] = {
     "pose_deg": (((3,),), "(N, 3)"),
     "position_map": (((3, 256, 256),), "(N, 3, 256, 256)"),
     "vertices": (((0, 3),), "(N, V, 3)"),
+    "runtime_ms": (((),), "(N,)"),
 }
+#: How long each sample took: of the method, but no prediction.
+RUNTIME = "runtime_ms"
 #: Ragged arrays, and where each sample's part of them starts.
 STARTS = {"vertices": "vertex_start", "triangles": "triangle_start"}
 #: Everything that a prediction file may hold besides its texts and ids.
@@ -45,12 +48,12 @@ def array_faults(
         For the messages.
     """
     present = {name: as_array(content[name]) for name in NAMES if name in content}
-    if not set(present) & set(SHAPES):
+    if not set(present) & set(SHAPES) - {RUNTIME}:
         yield BenchError(
             "the file holds no predictions",
             code="no-arrays",
             where=path,
-            expected=f"one or more of {', '.join(SHAPES)}",
+            expected=f"one or more of {', '.join(name for name in SHAPES if name != RUNTIME)}",
             found=", ".join(sorted(content))[:200] or "nothing",
             remedy="Name your array so; `landmarks` are the 68 points, in pixels.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
+from prn_bench.sniff import read_bytes
 
 N_POINTS = 68
+MAX_BYTES = 1 << 26  # 64 MiB: 68 points of 30,000 faces, which take ten times that in memory
 NO_VALUE = ("", "nan", "na", "none", "null")
 
 
@@ -27,13 +30,14 @@ class Table:
     Raises
     ------
     BenchError
-        ``not-a-csv``, ``ragged-csv``.
+        ``not-a-csv``, ``ragged-csv``, ``unreadable``, ``too-large``.
     """
 
     def __init__(self, path: Path, id_names: tuple[str, ...]) -> None:
         self.path = path
         try:
-            with open(path, encoding="utf-8-sig", newline="") as stream:
+            text = read_bytes(path, path, MAX_BYTES).decode("utf-8-sig")
+            with io.StringIO(text, newline="") as stream:
                 first = stream.readline()
                 stream.seek(0)
                 lines = csv.reader(stream, delimiter=max(",;\t", key=first.count))

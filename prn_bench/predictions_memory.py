@@ -37,8 +37,8 @@ def make_predictions(
     topology : str, optional
         Of ``vertices``.
     **arrays
-        ``landmarks``, ``position_map``, ``vertices``, ``pose_deg``, ... as ``write_predictions`` has
-        them; also tensors of torch on the CPU, through NumPy's array protocol.
+        ``landmarks``, ``position_map``, ``vertices``, ``pose_deg``, ``runtime_ms``, ... as
+        ``write_predictions`` has them; also tensors of torch on the CPU, through NumPy's array protocol.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def make_predictions(
     """
     known = (
         *("landmarks", "position_map", "vertices", "vertex_start", "triangles", "triangle_start"),
-        "pose_deg",
+        *("pose_deg", "runtime_ms"),
     )
     unknown = sorted(set(arrays) - set(known))
     if unknown:

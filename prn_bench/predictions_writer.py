@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prn_bench import store
-from prn_bench.predictions_arrays import STARTS, wrong_shape
+from prn_bench.predictions_arrays import RUNTIME, STARTS, wrong_shape
 from prn_bench.predictions_rows import (
     Array,
     StoredFile,
@@ -191,6 +191,7 @@ class PredictionsWriter:
         position_map: ArrayLike | None = None,
         vertices: ArrayLike | None = None,
         triangles: ArrayLike | None = None,
+        runtime_ms: float | None = None,
     ) -> None:
         """Add one sample; what is not given is missing.
 
@@ -203,9 +204,12 @@ class PredictionsWriter:
         vertices : (v, 3) float, optional
         triangles : (t, 3) int, optional
             0-based rows of these vertices; only with the topology ``unordered``.
+        runtime_ms : float, optional
+            What this sample took.
         """
         given: dict[str, Any] = {"landmarks": landmarks, "pose_deg": pose_deg}
         given |= {"position_map": position_map, "vertices": vertices, "triangles": triangles}
+        given[RUNTIME] = runtime_ms
         row = {name: np.asarray(value) for name, value in given.items() if value is not None}
         ragged = ("triangles", "vertices") if self._topology == UNORDERED else ("triangles",)
         parts = {name: len(row[name]) for name in ragged if name in row and row[name].ndim}
@@ -213,6 +217,8 @@ class PredictionsWriter:
         starts = {STARTS[name]: np.array([0, count]) for name, count in parts.items()}
         if row:
             known = {"sample_id": np.array([sample_id]), **self.texts, **content, **starts}
+            if set(row) == {RUNTIME}:  # of a sample in which nothing was found
+                known["landmarks"] = np.zeros((1, 68, 2))
             self._refuse(known, Path(f"{self._path}, {sample_id}"))
         for name, value in content.items():
             self._append(name, to_type(value, _type_of(name, value)), ragged=name in parts)

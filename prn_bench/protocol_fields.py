@@ -26,6 +26,7 @@ from prn_bench.summary import Aggregate
 
 PROSE = ("title", "source", "notes")
 OWN = ("id", "version", *PROSE)  # never inherited: each file states them itself
+ANY_DATASET = "any"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _ALLOWED: dict[str, Any] = {
     "id": re.compile(r"[a-z0-9][a-z0-9/_.@-]*(\+[a-z0-9_]+=[a-z0-9,._-]+)*"),
@@ -60,7 +61,7 @@ class Protocol:
     title: str
     source: str  # paper, or script and commit
     notes: str
-    dataset: str  # recipe of the dataset file
+    dataset: str  # recipe of the dataset file, or ANY_DATASET
     expected_samples: int  # of the whole benchmark; 0: any number
     points: int  # of one sample; 0: as many as the dataset has
     dims: int
@@ -80,8 +81,8 @@ class Protocol:
     aggregate: Aggregate  # the headline
     missing: Literal["strict", "penalise", "drop"]  # refuse, count `penalty`, or leave out
     penalty: float  # in the unit of the errors
-    unit: Literal["percent", "px", "deg"]
-    task: Literal["nme", "reconstruction", "pose"] = "nme"
+    unit: Literal["percent", "px", "deg", "ms"]
+    task: Literal["nme", "reconstruction", "pose", "runtime"] = "nme"
     # map: pixels of the face mask; mesh: vertices of the face model; named: points/ANNOTATION,
     # visible ones; scan: a region of a scan
     point_set: Literal["landmarks", "map", "mesh", "named", "scan"] = "landmarks"
@@ -242,7 +243,7 @@ def _check_agreement(p: Protocol, where: str | Path) -> None:
 
 
 def _general_clashes(p: Protocol) -> dict[str, bool]:
-    in_px = p.normalizer == "none" and p.task != "pose"
+    in_px = p.normalizer == "none" and p.task not in ("pose", "runtime")
     other_mean = p.subset == "balanced" and p.aggregate != "mean-of-bins"
     stored_map = p.reference == "uv-index" and p.reference_frame == "stored"
     return {
@@ -251,6 +252,8 @@ def _general_clashes(p: Protocol) -> dict[str, bool]:
         "balanced subsets are averaged as mean-of-bins": other_mean,
         "maps were never stored 1-based: uv-index needs reference_frame=image": stored_map,
         "angles have the unit deg, and only they": (p.unit == "deg") != (p.task == "pose"),
+        "a time that is unknown has no penalty": p.task == "runtime" and p.missing == "penalise",
+        "times have the unit ms, and only they": (p.unit == "ms") != (p.task == "runtime"),
     }
 
 

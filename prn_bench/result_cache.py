@@ -69,13 +69,15 @@ def cache_key(
     from prn_bench import __version__
 
     about = dataset.attributes
-    if predictions.sha256 is None or "content_sha256" not in about:
+    timed = protocol.task == "runtime"
+    digest = predictions.runtime_sha256 if timed else predictions.sha256
+    if digest is None or "content_sha256" not in about:
         return None
     files = {"face_model": inputs.face_model, **inputs.index_maps}
     told = {
         "tool": __version__,
         "protocol": [protocol.id, protocol.hash],
-        "predictions": predictions.sha256,
+        "predictions": digest,
         "dataset": [dataset.path.name, about.get("fingerprint"), about["content_sha256"]],
         "report": hashlib.sha256(str(about.get("report")).encode()).hexdigest(),
         "where": predictions.path.name if predictions.path else "",

@@ -51,7 +51,9 @@ COLUMNS: dict[str, Column] = {
     "z_shift": Column((), "float64", False, "crop z = crop scale * image z + z_shift"),
     "coefficients/identity": Column((-1,), "float32", True, "Shape_Para"),
     "coefficients/expression": Column((-1,), "float32", True, "Exp_Para"),
-    "coefficients/pose": Column((7,), "float64", True, "Pose_Para"),
+    "coefficients/pose": Column(
+        (-1,), "float64", True, "Pose_Para, and the stretch of a free camera"
+    ),
     "source_sha256": Column((32,), "uint8", True, "digest of the raw image and annotation"),
     "row_sha256": Column((32,), "uint8", False, "digest of the stored image and position map"),
 }

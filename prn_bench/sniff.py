@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,12 +192,19 @@ def read_npy(source: bytes | Path, where: str | Path) -> NDArray:
     return array
 
 
-def read_npz(path: Path, fields: Sequence[str]) -> dict[str, NDArray]:
-    """Arrays of an .npz, never unpickled; BenchErrors as for .npy, and ``missing-field``."""
-    if not zipfile.is_zipfile(path):
-        raise wrong_kind(path, path, code="not-an-npz", expected="a NumPy .npz archive")
+def read_npz(
+    path: str | Path, fields: Sequence[str], content: bytes | None = None
+) -> dict[str, NDArray]:
+    """Arrays of an .npz, never unpickled; BenchErrors as for .npy, and ``missing-field``.
+
+    ``content`` is what the file holds, where it was read already, and ``path`` then only its name.
+    """
+    file: Any = path if content is None else io.BytesIO(content)
+    if not zipfile.is_zipfile(file):
+        source = path if content is None else content
+        raise wrong_kind(source, path, code="not-an-npz", expected="a NumPy .npz archive")
     arrays = {}
-    with _damage_named(path), zipfile.ZipFile(path) as archive:
+    with _damage_named(path), zipfile.ZipFile(file) as archive:
         found = [name.removesuffix(".npy") for name in archive.namelist()]
         missing = [field for field in fields if field not in found]
         if missing:

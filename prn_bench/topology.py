@@ -28,6 +28,7 @@ TOPOLOGIES: Mapping[int, str] = {
     43867: "prnet-43867",
     35709: "bfm-front-35709",
     5023: "flame-5023",
+    26719: "ict-26719",
 }
 MAX_BYTES = 64 << 20
 FIELDS = ("indices", "trimIndex", "idx", "index", "ind")

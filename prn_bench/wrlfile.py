@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.sniff import describe
+from prn_bench.sniff import describe, read_bytes
 
 MAX_FACE_SETS = 1000
+MAX_BYTES = 1 << 28  # 256 MiB; the scans of Florence have some 10
 
 _COMMENT_OR_TEXT = re.compile(r'"(?:\\.|[^"\\])*"|#[^\r\n]*')
 _TEXTURE = re.compile(r'\b(?:url|filename)\s*\[?\s*"((?:\\.|[^"\\])*)"')
@@ -74,7 +75,7 @@ def read_wrl(source: bytes | Path, where: str = "") -> WrlMesh:
         ``index-out-of-range``, ``no-geometry``, ``wrl-unsupported`` (points shared with ``USE``).
     """
     where = where or (str(source) if isinstance(source, Path) else "")
-    data = source.read_bytes() if isinstance(source, Path) else source
+    data = read_bytes(source, where, MAX_BYTES) if isinstance(source, Path) else source
     if not data.lstrip(b"\xef\xbb\xbf").startswith(b"#VRML V"):
         raise BenchError(
             "this is not a VRML file",

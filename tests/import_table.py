@@ -10,17 +10,19 @@ GROUPS = {
     "numbers": "alignment compiled geometry icp icp_pairs icp_walk intervals landmarks metrics nearest"
     " nearest_gpu normalizers point_tree pose ranking raster regions render resampling stopwatch subsets"
     " summary uvmap",
-    "files": "annotation bfm croissant dataset dense_points derive face_layout facemodel"
-    " facemodel_file ict images landmark_map linear_face matfile mesh mesh_landmarks mesh_reader"
-    " objfile outfile plyfile predicted_clouds predictions predictions_arrays predictions_csv"
-    " predictions_memory predictions_npz predictions_rows predictions_structure predictions_writer"
+    "files": "annotation bfm checkpoint croissant dataset dense_points derive face_layout facemodel"
+    " facemodel_file ict images landmark_map linear_face linear_maps loss_weights"
+    " map_predictions matfile mesh mesh_landmarks mesh_reader objfile objlines outfile plyfile"
+    " predicted_clouds predictions predictions_arrays predictions_csv predictions_memory"
+    " predictions_npz predictions_rows predictions_structure predictions_writer prnet_weights"
     " protocol protocol_fields rawsource rawzip readers reference result_cache result_samples"
     " results scans schema score_inputs settings sniff store store_guard tensorfile tfbundle"
-    " topology wrlfile",
+    " topology training_folder wrlfile",
     "specialists": "gallery plots report surface",
-    "engine": "aggregate audit batch bench bench_icp bench_plain bench_score build checks columns"
-    " comparable comparison dataset_content dataset_writer demo demo_report diagnose evaluate"
-    " face_errors leaderboard rawsample recipes runner sensitivity site spool survey synthetic",
+    "engine": "aggregate audit batch bench bench_icp bench_model bench_plain bench_score build checks"
+    " columns comparable comparison dataset_content dataset_writer demo demo_report diagnose evaluate"
+    " face_errors holdout leaderboard rawsample recipes runner sensitivity site spool survey"
+    " synthetic",
     "top": "cli",
 }
 MAY_IMPORT = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from prn_bench import nearest_gpu
 from prn_bench.alignment import Similarity
+from prn_bench.errors import BenchError
 from prn_bench.geometry import rotation_matrix
 from prn_bench.icp import IcpRule, icp
 from prn_bench.nearest import nearest, tree_of
@@ -115,3 +116,15 @@ def test_a_gpu_finds_what_the_tree_finds() -> None:
     expected_index, expected = nearest(query, points)
     np.testing.assert_allclose(distance, expected, rtol=1e-9)
     assert (index == expected_index).mean() > 0.999
+
+
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One message, also from a score, which takes the device from the environment."""
+    pytest.importorskip("torch")
+    from prn_bench.evaluate.aligned import DEVICE_VARIABLE, icp_device
+
+    assert icp_device() is None
+    monkeypatch.setenv(DEVICE_VARIABLE, "no-such")
+    with pytest.raises(BenchError) as error:
+        TorchPoints(np.eye(3), str(icp_device()))
+    assert error.value.code == "no-such-device"

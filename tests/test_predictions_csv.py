@@ -138,3 +138,13 @@ def test_binary_table(tmp_path):
 def test_table_needs_a_frame(tmp_path):
     """Numbers do not say which pixels they are."""
     assert code_of(read_csv, table(tmp_path, wide()), frame=None) == "frame-needed"
+
+
+def test_a_table_beyond_the_limit_is_not_read(tmp_path):
+    """Fields take ten times the memory of their file, so its size is looked at first."""
+    path = tmp_path / "p.csv"
+    with open(path, "wb") as stream:
+        stream.truncate(65 << 20)
+    with pytest.raises(BenchError) as error:
+        read_csv(path, frame="image")
+    assert error.value.code == "too-large"

@@ -190,7 +190,7 @@ def test_vrn_needs_its_crop(tmp_path):
     (tmp_path / "a.crop").write_text("2 -10 20")
     found = read("vrn", tmp_path)
     assert found.mesh(0)[0][0] == pytest.approx([(96 - 10 + 0.5) / 2 - 0.5, 116.5 / 2 - 0.5, 2.5])
-    assert "1 triangles without an area dropped, in 1 samples" in found.method["notes"]
+    assert "1 triangles without an area dropped, in 1 samples: a" in found.method["notes"]
 
 
 def test_the_crop_that_run_sh_cuts():
@@ -246,7 +246,7 @@ def test_obj_folders_of_any_method(tmp_path):
     assert read("obj", tmp_path, frame="image").topology == "flame-5023"
     found = read("obj", tmp_path, frame="image", topology="unordered")
     assert [len(part) for part in found.mesh(1)] == [5023, 1]
-    assert "2 triangles without an area dropped, in 2 samples" in found.method["notes"]
+    assert "2 triangles without an area dropped, in 2 samples: a, b" in found.method["notes"]
     assert code_of("obj", tmp_path, frame="image", topology="bfm-53215") == "wrong-topology"
     assert code_of("obj", tmp_path, ToyDataset(["x"]), frame="image") == "no-known-ids"
     assert code_of("obj", tmp_path, frame="image", y_up=True) == "dataset-needed"

@@ -18,6 +18,7 @@ PER_CENT_ROWS = 20  # fewer faces may well lie in the top left corner
 PINNED_AT = (0.0, 255.0, 256.0)  # where clipping, or a sigmoid times 255 or 256, ends
 PINNED_SHARE = 1e-3  # of the pixels; positions meet these numbers by chance only
 POSE_MAX_DEG, RADIANS_MAX = 360.0, np.pi
+SECONDS_BELOW_MS = 0.1  # a network takes longer, and 0.1 s is what many take
 LOOK_AT_EXPORT = "Check the export."
 
 
@@ -195,3 +196,23 @@ def pose_findings(pose_deg: Stored, ids: NDArray, where: str) -> Iterator[Findin
     if survey.constant and n_given > 1:
         message = f"all {n_given} poses are the same"
         yield Finding("warning", "constant-predictions", where, message, LOOK_AT_EXPORT)
+
+
+def runtime_findings(runtime_ms: Stored, ids: NDArray, where: str) -> Iterator[Finding]:
+    """Findings of (n,) times; also of a score that averages them."""
+    times = np.asarray(runtime_ms, np.float64)
+    known = times[~np.isnan(times)]
+    wrong = ~np.isnan(times) & ~((times > 0) & np.isfinite(times))
+    if wrong.any():
+        message = f"{wrong.sum()} of {len(ids)} times are not above 0 and finite: "
+        message += first_few(ids[wrong])
+        remedy = "Store milliseconds, and NaN where a time is unknown."
+        yield Finding("error", "bad-runtime", where, message, remedy)
+    elif len(known) and known.max() < SECONDS_BELOW_MS:
+        message = f"no image took more than {known.max():.3g} ms: seconds?"
+        yield Finding("warning", "looks-like-seconds", where, message, "Convert them to ms.")
+    if len(known) > 1 and (known == known[0]).all():
+        message = (
+            f"all {len(known)} times are the same: one figure for all images, not measured singly"
+        )
+        yield Finding("warning", "constant-times", where, message, "Time every image by itself.")

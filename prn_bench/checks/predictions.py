@@ -18,12 +18,13 @@ from prn_bench.checks.prediction_places import (
 from prn_bench.checks.prediction_values import (
     Survey,
     pose_findings,
+    runtime_findings,
     survey_points,
     value_findings,
 )
 from prn_bench.errors import Finding, first_few
 from prn_bench.predictions import Predictions, assemble, numbers_of, read_content
-from prn_bench.predictions_arrays import SHAPES, as_array, shape_fits
+from prn_bench.predictions_arrays import RUNTIME, SHAPES, as_array, shape_fits
 from prn_bench.predictions_rows import bytes_of_row, row_blocks
 from prn_bench.predictions_structure import readable_ids, structure_faults, text_of
 
@@ -50,6 +51,7 @@ def check_predictions(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
     else:
         predictions = assemble(path, content)
         yield _summary(predictions)
+        yield from _import_notes(predictions)
     frame, ids = text_of(content.get("frame")), readable_ids(content)
     if ids is not None and dataset is not None:
         yield from _id_findings(ids, dataset, path)
@@ -73,8 +75,9 @@ def _array_findings(
         return
     joined = ids is not None and len(ids) == len(values)
     labels = ids if ids is not None and joined else np.arange(len(values))
-    if name == "pose_deg":
-        yield from pose_findings(values, labels, where)
+    if name in ("pose_deg", RUNTIME):
+        look = pose_findings if name == "pose_deg" else runtime_findings
+        yield from look(values, labels, where)
         return
     yield from value_findings(survey_points(values, _range_px(frame, dataset)), labels, where, name)
     if dataset is None or not frame or not joined or name == "position_map":
@@ -92,6 +95,13 @@ def _summary(predictions: Predictions) -> Finding:
     words = f"{predictions.method['name']}: {shapes}, {predictions.frame} frame, "
     words += f"sha256 {(predictions.sha256 or '')[:12]}"
     return Finding("note", "predictions", str(predictions.path), words)
+
+
+def _import_notes(predictions: Predictions) -> Iterator[Finding]:
+    """What the reader that made the file did to it: axes it turned, triangles it dropped."""
+    notes = predictions.method.get("notes", [])
+    for note in notes if isinstance(notes, list) else [notes]:
+        yield Finding("note", "import-note", str(predictions.path), str(note))
 
 
 def _range_px(frame: str | None, dataset: Dataset | None) -> tuple[float, float]:

@@ -66,6 +66,7 @@ CANNOT_ANSWER = (
     "no-index-map",
     "no-landmarks",
     "no-pose",
+    "no-runtime",
     "nothing-to-score",
     "reference-2d",
     "reference-incomplete",
@@ -201,7 +202,7 @@ def not_scored(left_out: list[tuple[str, str]], word: str = "not scored: ") -> l
 
 def _together(family: tuple[str, list[str]]) -> str:
     name, variants = family
-    return f"{name}@{', '.join(variants)}"
+    return f"{name}@{', '.join(variants)}" if any(variants) else name
 
 
 def chosen_protocols(
@@ -209,13 +210,16 @@ def chosen_protocols(
 ) -> list[tuple[Protocol, bool]]:
     """The protocols to use, each with whether it was named outright."""
     from prn_bench.protocol import match_protocols
+    from prn_bench.protocol_fields import ANY_DATASET
 
     chosen: dict[str, tuple[Protocol, bool]] = {}
     for pattern in patterns or _defaults(dataset):
         named = bool(patterns) and not set(pattern) & set("*?[")
         matches = match_protocols(pattern)
-        own = [p for p in matches if p.dataset == str(dataset.attributes.get("recipe"))]
-        for protocol in own or matches:  # of a pattern, those of other datasets are not meant
+        fitting = [p for p in matches if p.dataset != ANY_DATASET or _answers(predictions, p)]
+        here = (ANY_DATASET, str(dataset.attributes.get("recipe")))
+        own = [p for p in fitting if p.dataset in here]
+        for protocol in own or fitting or matches:  # of a pattern, those of others are not meant
             if not patterns and not _answers(predictions, protocol):
                 continue
             if named or protocol.id not in chosen:
@@ -225,11 +229,12 @@ def chosen_protocols(
 
 def _answers(predictions: Predictions, protocol: Protocol) -> bool:
     """Whether the predictions hold an array that the protocol is about at all."""
-    wanted = {
+    by_points = {
         "landmarks": {"landmarks", "position_map", "vertices"},
         "named": {"landmarks", "position_map"},
     }.get(protocol.point_set, {"vertices", "position_map"})
-    return bool(({"pose_deg"} if protocol.task == "pose" else wanted) & set(predictions.arrays))
+    wanted = {"pose": {"pose_deg"}, "runtime": {"runtime_ms"}}.get(protocol.task, by_points)
+    return bool(wanted & set(predictions.arrays))
 
 
 def _first(dataset: Dataset) -> list[tuple[Protocol, bool]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prn_bench.intervals import Interval
     from prn_bench.sensitivity import Family, Sensitivity, Variant
 
-UNITS = {"percent": "%", "px": "px", "deg": "degrees"}
+UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms"}
 PAIRS_SHOWN = 10  # those of five methods; of more methods, neighbours only
 NAMES_WIDTH = 45  # characters for the names of methods in a row
 

@@ -37,7 +37,12 @@ CHOICES = (
 OF_LANDMARKS = ("annotation", "reference")
 OF_POINTS = ("dims", "reference_frame", "z_rule", "normalizer", "normalizer_shape")
 OF_ICP = ("icp_search", "icp_start", "icp_criterion", "icp_tolerance", "icp_iterations")
-FIGURES = {"percent": "error in %", "px": "mean distance in px", "deg": "error in degrees"}
+FIGURES = {
+    "percent": "error in %",
+    "px": "mean distance in px",
+    "deg": "error in degrees",
+    "ms": "milliseconds",
+}
 ONLY_WITH = {
     "draws": {"balanced"},
     "seed": {"balanced", "balanced-sdrn"},
@@ -137,7 +142,7 @@ def _choices(protocol: Protocol) -> dict[str, object]:
     chosen = {name: values[name] for name in CHOICES if name in values}
     for name in () if protocol.point_set == "landmarks" else OF_LANDMARKS:
         chosen.pop(name)
-    for name in OF_POINTS if protocol.task == "pose" else ():
+    for name in OF_POINTS if protocol.task in ("pose", "runtime") else ():
         chosen.pop(name, None)
     chosen |= {name: values[name] for name, value in neutral.items() if values[name] != value}
     if protocol.uses_icp:

@@ -23,6 +23,7 @@ from prn_bench.evaluate.findings import findings_of
 from prn_bench.evaluate.landmarks import score_landmarks
 from prn_bench.evaluate.named import score_named
 from prn_bench.evaluate.pose import score_pose
+from prn_bench.evaluate.runtime import score_runtime
 from prn_bench.evaluate.scan import score_scans
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
     from prn_bench.predictions import Predictions
 
+_BY_TASK: Mapping[str, Callable[[Case], Scored]] = {"pose": score_pose, "runtime": score_runtime}
 _SCORERS: Mapping[str, Callable[[Case], Scored]] = {
     "landmarks": score_landmarks,
     "map": score_dense,
@@ -58,7 +60,7 @@ def score(
     Parameters
     ----------
     predictions : Predictions
-        In any order; landmarks, position maps, vertices or head poses, as the protocol needs.
+        In any order; landmarks, position maps, vertices, head poses or times, as the protocol needs.
     dataset : Dataset
     protocol : Protocol, or its id or file
     inputs : ScoreInputs, optional
@@ -77,8 +79,9 @@ def score(
     BenchError
         ``wrong-dataset``, ``dataset-lacks``, ``unknown-ids``, ``duplicate-ids``,
         ``missing-predictions`` (strict policy), ``partly-missing``, ``no-landmarks``, ``no-depth``,
-        ``no-dense-points``, ``no-index-map``, ``no-clouds``, ``no-pose``, ``landmark-map-needed``,
-        ``face-model-needed``, ``reference-2d``, ``reference-incomplete``, ``zero-normalizer``,
+        ``no-dense-points``, ``no-index-map``, ``no-clouds``, ``no-pose``, ``no-runtime``,
+        ``bad-runtime``, ``landmark-map-needed``, ``face-model-needed``, ``reference-2d``,
+        ``reference-incomplete``, ``zero-normalizer``,
         ``nothing-to-score``, ``unknown-frame`` and ``bad-method`` (predictions put together by
         hand), and those of :func:`prn_bench.protocol.protocol`.
     """
@@ -118,11 +121,12 @@ def score(
 def _scored_and_digest(case: Case) -> tuple[Scored, str | None]:
     """Errors, and the digest of the predictions: of a gigabyte it takes as long as the errors."""
     protocol, predictions = case.protocol, case.predictions
-    scorer = score_pose if protocol.task == "pose" else _SCORERS[protocol.point_set]
+    name = "runtime_sha256" if protocol.task == "runtime" else "sha256"
+    scorer = _BY_TASK.get(protocol.task) or _SCORERS[protocol.point_set]
     if case.jobs == 1:
-        return scorer(case), predictions.sha256
+        return scorer(case), getattr(predictions, name)
     with ThreadPoolExecutor(1) as beside:
-        digest = beside.submit(getattr, predictions, "sha256")
+        digest = beside.submit(getattr, predictions, name)
         return scorer(case), digest.result()
 
 

@@ -6,6 +6,7 @@ iterations) is given beside the errors, since it tells a good fit from a lucky o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,7 @@ from prn_bench.protocol_fields import Protocol
 Values = NDArray[np.float64]
 COLUMNS = ("scale", "rotation_deg", "iterations", "converged", "failed")
 FAILED = ("scale-collapse", "degenerate")
+DEVICE_VARIABLE = "PRN_BENCH_ICP_DEVICE"
 
 
 def aligned_errors(
@@ -51,7 +53,8 @@ def aligned_errors(
         motions = [Similarity.identity()] * len(points)
         return _each(points, target, protocol, motions, triangles), {}
     if protocol.uses_icp:
-        fits = [icp(p, g, icp_rule(protocol)) for p, g in zip(points, target, strict=True)]
+        rule, device = icp_rule(protocol), icp_device()
+        fits = [icp(p, g, rule, device=device) for p, g in zip(points, target, strict=True)]
         return errors_after_icp(points, target, fits, protocol, triangles)
     motions = correspondence_motions(points, target, protocol)
     errors = _each(points, target, protocol, motions, triangles)
@@ -81,6 +84,15 @@ def icp_rule(protocol: Protocol) -> IcpRule:
         tolerance=protocol.icp_tolerance,
         max_iterations=protocol.icp_iterations,
     )
+
+
+def icp_device() -> str | None:
+    """Where the user wants ICP to search: on a device of PyTorch, or None for a tree.
+
+    From the environment, which reaches worker processes; it changes how long a score takes and not what
+    it is.
+    """
+    return os.environ.get(DEVICE_VARIABLE) or None
 
 
 def errors_after_icp(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prn_bench.errors import BenchError, Finding, first_few
 from prn_bench.mesh_landmarks import mesh_landmarks
 from prn_bench.predictions_structure import FRAMES
-from prn_bench.protocol_fields import Protocol
+from prn_bench.protocol_fields import ANY_DATASET, Protocol
 from prn_bench.reference import name_some
 from prn_bench.score_inputs import ScoreInputs, subset_rows
 
@@ -176,7 +176,7 @@ def refuse_partly(case: Case, rows: NDArray[np.intp]) -> None:
 
 def _check_recipe(dataset: Dataset, protocol: Protocol) -> None:
     recipe = dataset.attributes.get("recipe")
-    if recipe != protocol.dataset:
+    if protocol.dataset not in (ANY_DATASET, recipe):
         raise BenchError(
             f"{protocol.id} is not a protocol of this dataset",
             code="wrong-dataset",

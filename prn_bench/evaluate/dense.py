@@ -12,6 +12,7 @@ from prn_bench.errors import BenchError, Finding
 from prn_bench.evaluate.blocks import Block, BlockScore, DenseWork, dense_points, make_blocks
 from prn_bench.evaluate.case import Case, Scored, Values, refuse_missing, refuse_partly
 from prn_bench.evaluate.digests import digest_of
+from prn_bench.evaluate.findings import not_converged
 from prn_bench.reference import name_some, read_yaw
 from prn_bench.runner import run
 
@@ -107,10 +108,8 @@ def _alignment_findings(
         )
         words += "collapses or the points have no extent); they count as missing"
         yield Finding("warning", "alignment-failed", case.where, words)
-    short = extra.get("converged", np.ones(1)) == 0
-    if short.any() and not case.protocol.icp_iterations:
-        words = f"ICP did not converge for {int(short.sum())} samples"
-        yield Finding("warning", "not-converged", case.where, words)
+    if "converged" in extra:
+        yield from not_converged(case, extra["converged"])
 
 
 def _findings(case: Case, scores: list[BlockScore], keep: NDArray[np.bool_]) -> Iterator[Finding]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Scored
+from prn_bench.icp import MOST_STEPS
+from prn_bench.reference import name_some
 from prn_bench.result_samples import Samples
 from prn_bench.subsets import PROFILE_DEG
 from prn_bench.summary import Summary
@@ -23,6 +26,21 @@ def findings_of(
     yield from _bin_findings(case, samples, summary)
 
 
+def not_converged(case: Case, converged: NDArray[np.float64]) -> Iterator[Finding]:
+    """The finding for (n,) 0 where an ICP that goes on until it converges ran out of steps."""
+    short = converged == 0
+    if (
+        short.any()
+        and not case.protocol.icp_iterations
+        and case.protocol.alignment != "icp-sadrnet"
+    ):
+        words = (
+            f"ICP did not converge for {name_some(case.dataset.sample_ids[short])} samples within "
+        )
+        words += f"{MOST_STEPS} steps; their errors are those of the last step"
+        yield Finding("warning", "not-converged", case.where, words)
+
+
 def _count_findings(case: Case, samples: Samples) -> Iterator[Finding]:
     protocol, dataset = case.protocol, case.dataset
     missing, n_expected = samples.missing & case.wanted, protocol.expected_samples
@@ -32,8 +50,9 @@ def _count_findings(case: Case, samples: Samples) -> Iterator[Finding]:
         yield Finding("warning", "partial-dataset", dataset.path.name, words)
     if n_missing:
         fate = "left out of the means" if protocol.missing == "drop" else "counted at the penalty"
-        words = f"{n_missing} of {n} samples have no prediction and are {fate}"
-        yield Finding("warning", "missing-predictions", case.where, words)
+        what = "time" if protocol.task == "runtime" else "prediction"
+        words = f"{n_missing} of {n} samples have no {what} and are {fate}"
+        yield Finding("warning", f"missing-{what}s", case.where, words)
 
 
 def _bin_findings(case: Case, samples: Samples, summary: Summary) -> Iterator[Finding]:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from prn_bench.errors import BenchError, Finding
 from prn_bench.evaluate.case import Case, Scored, Values, refuse_missing, refuse_partly
 from prn_bench.evaluate.digests import digest_of
+from prn_bench.evaluate.findings import not_converged
+from prn_bench.evaluate.scan_look import look_findings, mouth_opening
 from prn_bench.metrics import depth_origin
 from prn_bench.normalizers import normalizer
 from prn_bench.predicted_clouds import PredictedClouds
@@ -25,6 +27,9 @@ from prn_bench.scans import ScanClouds
 
 if TYPE_CHECKING:
     from prn_bench.protocol_fields import Protocol
+
+
+LOOKS = ("covered", "mouth_opening")
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class ScanWork:
             for side in (reference, predicted):
                 side[:, 2:] -= depth_origin(side[:, 2], self.protocol.z_rule)
         found = scan_error(predicted, reference, cloud, landmarks, self.protocol)
-        return {"scale_px": scale, **found}
+        opening = mouth_opening(landmarks) - mouth_opening(cloud.landmarks)
+        return {"scale_px": scale, "mouth_opening": opening, **found}
 
 
 def score_scans(case: Case) -> Scored:
@@ -96,7 +102,7 @@ def score_scans(case: Case) -> Scored:
         missing | failed,
         digest_of(case),
         {name: values for name, values in columns.items() if np.isfinite(values).any()},
-        findings=tuple(_findings(case, clouds, failed)),
+        findings=tuple(_findings(case, clouds, columns, failed)),
     )
 
 
@@ -113,7 +119,7 @@ def _need_landmarks(case: Case) -> None:
 
 
 def _columns(case: Case, found: list[Mapping[str, float]]) -> dict[str, Values]:
-    names = ("mean_px", "scale_px", "scale", "rotation_deg", "iterations", "converged")
+    names = ("mean_px", "scale_px", "scale", "rotation_deg", "iterations", "converged", *LOOKS)
     columns = {name: np.full(len(case.dataset), np.nan) for name in names}
     columns |= {name: np.zeros(len(case.dataset)) for name in ("missing", "partly", "failed")}
     for row, values in zip(case.rows, found, strict=True):
@@ -135,8 +141,14 @@ def _refuse_unscaled(case: Case, rows: NDArray[np.bool_]) -> None:
         )
 
 
-def _findings(case: Case, clouds: PredictedClouds, failed: NDArray[np.bool_]) -> list[Finding]:
-    found = list(clouds.findings(case.where))
+def _findings(
+    case: Case,
+    clouds: PredictedClouds,
+    columns: Mapping[str, Values],
+    failed: NDArray[np.bool_],
+) -> list[Finding]:
+    found = [*clouds.findings(case.where), *look_findings(case, columns)]
+    found += not_converged(case, columns["converged"])
     if failed.any():
         words = f"{name_some(case.dataset.sample_ids[failed])} samples cannot be aligned; "
         words += "they count as missing"

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.alignment import Similarity, fit_similarities
-from prn_bench.evaluate.aligned import FAILED, cloud_error, icp_rule
+from prn_bench.evaluate.aligned import FAILED, cloud_error, icp_device, icp_rule
+from prn_bench.evaluate.scan_look import covered_share
 from prn_bench.icp import IcpFit, icp
 from prn_bench.nearest import nearest
 from prn_bench.protocol_fields import Protocol
@@ -29,7 +30,9 @@ def scan_error(
     landmarks: Values | None,
     protocol: Protocol,
 ) -> Mapping[str, float]:
-    """Mean distance in px, and what the alignment found.
+    """Mean distance in px, what the alignment found, and the share of the scan that is covered.
+
+    SADRNet's rule leaves out what is not covered, so its share says nothing and is not given.
 
     Parameters
     ----------
@@ -43,13 +46,15 @@ def scan_error(
     """
     if protocol.alignment == "none":
         motion = Similarity.identity()
-        return {"mean_px": cloud_error(predicted, reference, motion, protocol, cloud.triangles)}
+        mean = cloud_error(predicted, reference, motion, protocol, cloud.triangles)
+        return {"mean_px": mean, "covered": covered_share(predicted, reference)}
     start = _start(landmarks, cloud, protocol)
     if protocol.alignment == "icp-sadrnet":
         return _sadrnet(predicted, reference, start, protocol)
-    fit = icp(predicted, reference, icp_rule(protocol), start=start)
+    fit = icp(predicted, reference, icp_rule(protocol), start=start, device=icp_device())
     mean = cloud_error(predicted, reference, fit.motion, protocol, cloud.triangles)
-    return {"mean_px": mean, **_about(fit)}
+    covered = covered_share(fit.motion.apply(predicted), reference)
+    return {"mean_px": mean, "covered": covered, **_about(fit)}
 
 
 def _start(landmarks: Values | None, cloud: Cloud, protocol: Protocol) -> Similarity | None:

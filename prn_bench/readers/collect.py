@@ -153,6 +153,15 @@ def _remove_with(found: Predictions, place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def without_unknown(
+    vertices: NDArray[np.float64], triangles: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Without vertices that are not finite, which no triangle may use; the others numbered anew."""
+    known = np.isfinite(vertices).all(1)
+    number = np.cumsum(known) - 1
+    return vertices[known], number[triangles].astype(np.int32)
+
+
 def without_degenerate(
     vertices: NDArray[np.floating], triangles: NDArray[np.integer]
 ) -> tuple[NDArray[np.integer], int]:

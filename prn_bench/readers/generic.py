@@ -14,6 +14,7 @@ import numpy as np
 
 from prn_bench.errors import BenchError
 from prn_bench.predictions import Predictions, assemble
+from prn_bench.predictions_arrays import RUNTIME
 from prn_bench.predictions_csv import Table, long_points, wide_points
 from prn_bench.predictions_npz import read_npz_members
 from prn_bench.predictions_structure import FORMAT, method_card, text_ids, text_of
@@ -34,8 +35,9 @@ def read_npz(path: Path, *, frame: str | None, dataset: Dataset | None = None) -
     ----------
     path : Path
         Holds ``sample_id`` (or ``names``, ``ids``, ...) and one or more of ``landmarks``
-        (N, 68, 2|3), ``position_map`` (N, 3, 256, 256), ``vertices`` (N, V, 3); arrays with their
-        axes in the other usual order, such as (N, 3, 68), are transposed.
+        (N, 68, 2|3), ``position_map`` (N, 3, 256, 256), ``vertices`` (N, V, 3), and perhaps
+        ``runtime_ms`` (N,); arrays with their axes in the other usual order, such as (N, 3, 68), are
+        transposed.
     frame : str or None
         ``image`` or ``crop``; None only when the file itself says it.
     dataset : Dataset, optional
@@ -104,9 +106,9 @@ def read_csv(path: Path, *, frame: str | None, dataset: Dataset | None = None) -
     Parameters
     ----------
     path : Path
-        Wide: ``sample_id, x0, y0[, z0], x1, ...``; long: ``sample_id, point, x, y[, z]``. Points
-        count from 0, or from 1 throughout. Fields are separated by commas, semicolons or tabs; an
-        empty field is a missing value.
+        Wide: ``sample_id, x0, y0[, z0], x1, ...``, and perhaps ``runtime_ms``; long: ``sample_id,
+        point, x, y[, z]``. Points count from 0, or from 1 throughout. Fields are separated by commas,
+        semicolons or tabs; an empty field is a missing value.
     frame, dataset
         As for :func:`read_npz`.
 
@@ -123,6 +125,8 @@ def read_csv(path: Path, *, frame: str | None, dataset: Dataset | None = None) -
     is_long = {"point", "x", "y"} <= set(table.header)
     ids, points, notes = long_points(table) if is_long else wide_points(table)
     content = {"sample_id": np.array(ids, dtype=object), "landmarks": points}
+    if RUNTIME in table.header and not is_long:
+        content[RUNTIME] = table.numbers(RUNTIME)
     return _finish(path, content, frame, dataset, notes)
 
 

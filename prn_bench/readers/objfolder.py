@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prn_bench.errors import BenchError
+from prn_bench.errors import BenchError, first_few
 from prn_bench.objfile import read_obj
 from prn_bench.predictions import Predictions
-from prn_bench.readers.collect import Sample, collect, image_heights, without_degenerate
-from prn_bench.readers.files import Folder, sort_folder
+from prn_bench.readers.collect import (
+    Sample,
+    collect,
+    image_heights,
+    without_degenerate,
+    without_unknown,
+)
+from prn_bench.readers.files import Folder, bad_choice, sort_folder
 from prn_bench.topology import TOPOLOGIES, UNORDERED
 
 if TYPE_CHECKING:
@@ -21,6 +27,8 @@ if TYPE_CHECKING:
 
 KINDS = {".obj": "obj"}
 CROP_HEIGHT_PX = 256
+FLAT = "triangles without an area"
+BAD = "vertices that are not finite and triangles of vertices that are not there"
 
 
 def read_obj_folder(
@@ -30,6 +38,7 @@ def read_obj_folder(
     dataset: Dataset | None = None,
     topology: str | None = None,
     y_up: bool = False,
+    drop_bad: bool = False,
 ) -> Predictions:
     """Meshes from a folder or zip of ``NAME.obj``.
 
@@ -45,11 +54,14 @@ def read_obj_folder(
         vertices, where that is one of a known mesh.
     y_up : bool
         y points up, y = h - 1 - y; in the image frame that needs the dataset.
+    drop_bad : bool
+        Of unordered meshes, leave out and count triangles that name a vertex which is not there, and
+        vertices that are not finite, where otherwise the file is refused: most often it was cut.
 
     Raises
     ------
     BenchError
-        ``frame-needed``, ``dataset-needed``, ``wrong-topology``, and those of
+        ``bad-option``, ``frame-needed``, ``dataset-needed``, ``wrong-topology``, and those of
         :func:`prn_bench.readers.files.sort_folder` and :func:`prn_bench.objfile.read_obj`.
 
     Notes
@@ -65,16 +77,25 @@ def read_obj_folder(
             where=path,
             remedy="Add --frame image (pixels of the original image) or --frame crop.",
         )
+    if drop_bad and topology not in (None, UNORDERED):
+        raise bad_choice(
+            "drop_bad", f"true, with topology={topology}", ["false", "true, unordered"]
+        )
     folder = sort_folder(path, KINDS, dataset)
+    topology = UNORDERED if drop_bad else topology
     sizes = image_heights(dataset, path) if y_up and frame == "image" else {}
     if topology is None:
         data, where = folder.read(next(iter(folder.samples.values()))["obj"])
         topology = TOPOLOGIES.get(len(read_obj(data, where).vertices), UNORDERED)
     notes = [f"topology {topology}"] + (["y turned: y = h - 1 - y"] if y_up else [])
     dropped: Counter[str] = Counter()
+    bad: Counter[str] | None = Counter() if drop_bad else None
     keep = dropped if topology == UNORDERED else None
-    load = partial(_load, folder=folder, sizes=sizes, dropped=keep, y_up=y_up)
-    late = partial(dropped_words, dropped)
+    load = partial(_load, folder=folder, sizes=sizes, dropped=keep, bad=bad, y_up=y_up)
+
+    def late() -> list[str]:
+        return dropped_words(dropped) + dropped_words(bad or Counter(), BAD)
+
     about = {"frame": frame, "name": path.stem, "topology": topology}
     return collect(path, folder, load, **about, notes=notes, late_notes=late)
 
@@ -86,22 +107,26 @@ def _load(
     folder: Folder,
     sizes: dict[str, tuple[int, int]],
     dropped: Counter[str] | None,
+    bad: Counter[str] | None,
     y_up: bool,
 ) -> Sample:
     data, where = folder.read(files["obj"])
-    mesh = read_obj(data, where)
-    vertices = mesh.vertices
+    mesh = read_obj(data, where, drop_bad=bad is not None)
+    vertices, triangles = mesh.vertices, mesh.triangles
+    if bad is not None:
+        vertices, triangles = without_unknown(vertices, triangles)
+        bad[sample_id] = mesh.n_dropped + len(mesh.vertices) - len(vertices)
     if y_up:
         height = sizes[sample_id][0] if sizes else CROP_HEIGHT_PX
         vertices = vertices * [1, -1, 1] + [0, height - 1, 0]
     found: Sample = {"vertices": vertices.astype(np.float32)}
     if dropped is not None:
-        found["triangles"], dropped[sample_id] = without_degenerate(vertices, mesh.triangles)
+        found["triangles"], dropped[sample_id] = without_degenerate(vertices, triangles)
     return found
 
 
-def dropped_words(dropped: Counter[str]) -> list[str]:
-    """A note on the triangles without an area, by sample, that were dropped."""
-    n_samples = sum(count > 0 for count in dropped.values())
-    words = f"{dropped.total()} triangles without an area dropped, in {n_samples} samples"
-    return [words] if n_samples else []
+def dropped_words(dropped: Counter[str], what: str = FLAT) -> list[str]:
+    """A note on what was dropped, by sample: triangles without an area, or others."""
+    names = [name for name, count in dropped.items() if count]
+    words = f"{dropped.total()} {what} dropped, in {len(names)} samples: {first_few(names)}"
+    return [words] if names else []
