@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.point_tree import PointTree
+
 if TYPE_CHECKING:
     from prn_bench.nearest_gpu import TorchPoints
-    from prn_bench.point_tree import PointTree
 
     Searchable = PointTree | TorchPoints
 
@@ -27,7 +28,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 CANDIDATES = 8
-LONG_STEP = 1.5  # usual gaps; measured best of 1 to 4
+LONG_STEP = 1.0  # usual gaps; from 0.15 to 1.5 all the same
 BLOCK_POINTS = 700  # smaller blocks bound the way better, and cost more to bound
 
 
@@ -73,7 +74,6 @@ class MovingPairs:
         self._placed: Array | None = None
         k = min(CANDIDATES, tree.n)
         self._candidates = np.full((len(points), k), -1)
-        self._alone = np.ones(len(points), bool)  # whose candidates are one point, or none yet
         self._usual_gap, self._step = np.inf, 0.0
         # Ways of its block up to which a point's nearest is among its candidates, and is the same:
         self._known_until, self._same_until = np.full((2, len(points)), -1.0)
@@ -105,6 +105,9 @@ class MovingPairs:
             steps = np.sqrt(((placed - self._placed) ** 2).sum(1)).reshape(-1, 8).max(1)
             self._way, self._step = self._way + steps, float(steps.max())
         self._placed = placed
+        # While the steps are long no gap outlasts one: all points then, each from its partner.
+        if self._step > LONG_STEP * self._usual_gap and isinstance(self.tree, PointTree):
+            return self._pair_all(self.tree, linear, translation)
         n_due, n_lost = due_points(
             self.points, linear, translation, self._way, self._starts, self._origin, self._gap,
             self._same_until, self._known_until, self._due, self._lost,
@@ -117,16 +120,21 @@ class MovingPairs:
             self.index, self.paired, self.cross, self._total,
         )  # fmt: skip
 
+    def _pair_all(self, tree: PointTree, linear: Array, translation: Array) -> int:
+        from prn_bench.compiled.pairs import pair_all
+
+        boxes, runs, child, depth = tree.nodes
+        self._same_until[:] = self._known_until[:] = self._gap[:] = -1.0
+        return pair_all(
+            self.points, linear, translation, tree.data, boxes, runs, child, depth,
+            self.index, self.paired, self.cross, self._total,
+        )  # fmt: skip
+
     def _search(self, rows: Rows, linear: Array, translation: Array) -> None:
         """Find the candidates of some points anew."""
         self.searched += len(rows)
         k, moved = self._candidates.shape[1], self.points[rows] @ linear.T + translation
         near = self._candidates[rows]
-        # While the steps are long no gap outlasts one, and the nearest point alone is cheaper to find.
-        if self._step > LONG_STEP * self._usual_gap:
-            k, near = 1, np.ascontiguousarray(near[:, :1])
-        else:
-            near[self._alone[rows], 0] = -1
         found = self.tree.query(moved, k, workers=self._workers, near=near)
         distance, index = (part.reshape(-1, k) for part in found)
         gap = (distance[:, -1] - distance[:, 0]) / 2
@@ -134,8 +142,7 @@ class MovingPairs:
             gap[:] = np.inf
         if np.isinf(self._usual_gap):
             self._usual_gap = float(np.median(gap))
-        self._candidates[rows, :k], self._candidates[rows, k:] = index, index[:, :1]
-        self._origin[rows], self._gap[rows], self._alone[rows] = moved, gap, k == 1
+        self._candidates[rows], self._origin[rows], self._gap[rows] = index, moved, gap
         self._known_until[rows] = self._way[self._block_of[rows]] + gap
 
 

@@ -22,13 +22,15 @@ class PointTree:
     data : (m, 3) float64
         The points in the tree's own order, which all rows refer to.
     n : int
+    nodes : tuple
+        Boxes, runs, children and depth: see :func:`prn_bench.compiled.tree.make_tree`.
     """
 
     def __init__(self, points: Array) -> None:
         from prn_bench.compiled.tree import make_tree
 
         order, boxes, runs, child, depth = make_tree(points, LEAF_POINTS)
-        self._nodes = boxes, runs, child, depth
+        self.nodes = boxes, runs, child, int(depth)
         self.data, self.n = points[order], len(points)
 
     def query(
@@ -61,7 +63,7 @@ class PointTree:
         cuts = [slice(*ends[i : i + 2]) for i in range(parts)]
 
         def work(cut: slice) -> None:
-            search(asked[cut], near[cut], self.data, *self._nodes, squares[cut], index[cut])
+            search(asked[cut], near[cut], self.data, *self.nodes, squares[cut], index[cut])
 
         if parts == 1:
             work(cuts[0])

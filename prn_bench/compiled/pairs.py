@@ -11,8 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from prn_bench.compiled.tree import rows_near
+
 Array: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
+
+# Points that go down the tree together: how many, and how far apart for their reach (both squared).
+GROUP, SPREAD = 16, 8.0
 
 
 @njit(cache=True, nogil=True)
@@ -126,12 +131,80 @@ def choose(
         same_until[row] = way[block_of[row]] + margin
         if chosen != index[row]:
             changed += 1
-            index[row] = chosen
-            for axis in range(3):
-                new, old = data[chosen, axis], paired[row, axis]
-                for other in range(3):
-                    cross[axis, other] += (new - old) * points[row, other]
-                total[axis] += new - old
-                total[3] += (new + old) * (new - old)
-                paired[row, axis] = new
+            exchange(row, chosen, data, points[row], index, paired, cross, total)
     return changed
+
+
+@njit(cache=True, nogil=True)
+def pair_all(
+    points: Array, linear: Array, translation: Array, data: Array, boxes: Array, runs: Rows,
+    child: Rows, depth: int, index: Rows, paired: Array, cross: Array, total: Array,
+) -> int:  # fmt: skip
+    """Pair every point with its nearest, beginning from its partner; gives how many pairs changed.
+
+    A few points that follow each other go down the tree as one: what lies within reach of any of them
+    is gathered once, and each takes its nearest from that.
+
+    Parameters
+    ----------
+    points, linear, translation
+        See :func:`due_points`.
+    data, boxes, runs, child, depth
+        See :func:`prn_bench.compiled.tree.search`.
+    index, paired, cross, total
+        See :func:`choose`; brought up to date.
+    """
+    changed, start = 0, 0
+    moved, away = np.empty((GROUP, 3)), np.empty(GROUP)
+    box, stack = np.empty((2, 3)), np.empty(depth + 2, np.intp)
+    near, rows = np.empty((3, len(data))), np.empty(len(data), np.intp)
+    while start < len(points):
+        end, reach = start, 0.0
+        while end < len(points) and end - start < GROUP:
+            place = moved[end - start]
+            square, size = 0.0, 0.0
+            for axis in range(3):
+                place[axis] = translation[axis]
+                for other in range(3):
+                    place[axis] += linear[axis, other] * points[end, other]
+                square += (data[index[end], axis] - place[axis]) ** 2
+                if end > start:
+                    low, high = box[0, axis], box[1, axis]
+                    size += (max(high, place[axis]) - min(low, place[axis])) ** 2
+            if end > start and size > SPREAD * min(square, reach):
+                break
+            for axis in range(3):
+                box[0, axis] = place[axis] if end == start else min(box[0, axis], place[axis])
+                box[1, axis] = place[axis] if end == start else max(box[1, axis], place[axis])
+            away[end - start], reach = square, max(reach, square)
+            end += 1
+        n_near = rows_near(box, reach, data, boxes, runs, child, stack, near, rows)
+        for row in range(start, end):
+            x, y, z = moved[row - start]
+            best, nearest = away[row - start], index[row]
+            for one in range(n_near):
+                a, b, c = near[0, one] - x, near[1, one] - y, near[2, one] - z
+                square = a * a + b * b + c * c
+                if square < best:
+                    best, nearest = square, rows[one]
+            if nearest != index[row]:
+                changed += 1
+                exchange(row, nearest, data, points[row], index, paired, cross, total)
+        start = end
+    return changed
+
+
+@njit(cache=True, nogil=True)
+def exchange(
+    row: int, partner: int, data: Array, point: Array, index: Rows, paired: Array, cross: Array,
+    total: Array,
+) -> None:  # fmt: skip
+    """Give a point another partner, and keep the sums of the pairs up to date."""
+    index[row] = partner
+    for axis in range(3):
+        new, old = data[partner, axis], paired[row, axis]
+        for other in range(3):
+            cross[axis, other] += (new - old) * point[other]
+        total[axis] += new - old
+        total[3] += (new + old) * (new - old)
+        paired[row, axis] = new

@@ -168,3 +168,51 @@ def _to_box(boxes: Array, node: int, x: float, y: float, z: float) -> float:
     y = max(boxes[node, 0, 1] - y, y - boxes[node, 1, 1], 0.0)
     z = max(boxes[node, 0, 2] - z, z - boxes[node, 1, 2], 0.0)
     return x * x + y * y + z * z
+
+
+@njit(cache=True, nogil=True)
+def rows_near(
+    box: Array, reach: float, data: Array, boxes: Array, runs: Rows, child: Rows, stack: Rows,
+    near: Array, rows: Rows,
+) -> int:  # fmt: skip
+    """Copy all points within reach of a box; gives how many.
+
+    Parameters
+    ----------
+    box : (2, 3) float64
+        Lowest and highest corner.
+    reach : float
+        Square of the distance.
+    data, boxes, runs, child
+        See :func:`search`.
+    stack : (depth + 2,) intp
+        To work in.
+    near, rows : (3, m) float64, (m,) intp
+        Filled from the front with coordinates and rows.
+    """
+    n_found, top, stack[0] = 0, 1, 0
+    while top > 0:
+        top -= 1
+        node = stack[top]
+        if _apart(boxes[node, 0], boxes[node, 1], box) > reach:
+            continue
+        if child[node] > 0:
+            stack[top], stack[top + 1] = child[node], child[node] + 1
+            top += 2
+            continue
+        for row in range(runs[node, 0], runs[node, 1]):
+            if _apart(data[row], data[row], box) <= reach:
+                for axis in range(AXES):
+                    near[axis, n_found] = data[row, axis]
+                rows[n_found] = row
+                n_found += 1
+    return n_found
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _apart(low: Array, high: Array, box: Array) -> float:
+    total = 0.0
+    for axis in range(AXES):
+        away = max(low[axis] - box[1, axis], box[0, axis] - high[axis], 0.0)
+        total += away * away
+    return total
