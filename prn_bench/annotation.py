@@ -35,9 +35,10 @@ class Fit:
 
     Attributes
     ----------
-    pose : (7,) float64
+    pose : (7,) float64, or (13,)
         pitch, yaw, roll (radians, as stored, not wrapped), tx, ty, tz (px, 1-based, y up),
-        f (px per model unit).
+        f (px per model unit); 13 numbers where the camera is no similarity, see
+        :func:`prn_bench.geometry.pose_para_of`.
     identity : (199,) float64
     expression : (29,) float64, or (53,) in synthetic data
     """

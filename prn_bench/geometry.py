@@ -55,8 +55,9 @@ def pose_affine(pose_para: Array, image_height_px: NDArray[np.integer] | int) ->
 
     Parameters
     ----------
-    pose_para : (..., 7) float
-        pitch, yaw, roll (radians), tx, ty, tz (pixels, 1-based, y up), f (pixels per model unit).
+    pose_para : (..., 7 or 13) float
+        pitch, yaw, roll (radians), tx, ty, tz (pixels, 1-based, y up), f (pixels per model unit); of a
+        camera that is no similarity, then xx, xy, xz, yy, yz, zz of what :func:`stretch` adds to it.
     image_height_px : (...) int
         Height h of the image. The fit is ``X = f R V + t`` with y up and 1-based pixels; the stored
         landmark is ``(X_x, h + 1 - X_y, X_z)``, and ours is one pixel less in x and y.
@@ -66,13 +67,54 @@ def pose_affine(pose_para: Array, image_height_px: NDArray[np.integer] | int) ->
     (..., 3, 4) float64
     """
     pose = np.asarray(pose_para, np.float64)
-    pitch, yaw, roll, _, _, _, focal = np.moveaxis(pose, -1, 0)
+    pitch, yaw, roll, _, _, _, focal = np.moveaxis(pose[..., :7], -1, 0)
     linear = focal[..., None, None] * rotation_matrix(pitch, yaw, roll)
+    if pose.shape[-1] > 7:
+        linear = linear @ stretch(pose[..., 7:])
     affine = np.concatenate([linear, pose[..., 3:6, None]], -1)
     affine[..., 1, :] *= -1
     affine[..., 0, 3] -= ONE_BASED
     affine[..., 1, 3] += np.asarray(image_height_px, np.float64)
     return affine
+
+
+def stretch(values: Array) -> Array:
+    """(..., 3, 3) symmetric ``I + S`` of the model frame; S is (..., 6): xx, xy, xz, yy, yz, zz."""
+    return np.eye(3) + np.asarray(values)[..., [[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
+
+
+def pose_para_of(camera: Array) -> Array:
+    """The 13 numbers of a pose whose camera is any (..., 3, 4) map that mirrors nothing.
+
+    Parameters
+    ----------
+    camera : (..., 3, 4) float
+        Model frame to pixels, 1-based, y up: what networks predict that are not held to a similarity.
+
+    Returns
+    -------
+    (..., 13) float64
+        As :func:`pose_affine` takes it, and equal to the camera there. Rotation and stretch are those of
+        the polar decomposition, so the rotation is the nearest one; f is the mean stretch.
+
+    Raises
+    ------
+    ValueError
+        When a camera mirrors or flattens.
+    """
+    camera = np.asarray(camera, np.float64)
+    left, sizes, right = np.linalg.svd(camera[..., :3])
+    rotation = left @ right
+    if not (np.linalg.det(camera[..., :3]) > 0).all():
+        raise ValueError("a camera mirrors or flattens the face")
+    focal = sizes.mean(-1)
+    along = np.swapaxes(right, -1, -2) * (sizes / focal[..., None])[..., None, :] @ right
+    extra = (along - np.eye(3))[..., [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+    pitch = np.arctan2(rotation[..., 1, 2], rotation[..., 2, 2])
+    yaw = -np.arcsin(np.clip(rotation[..., 0, 2], -1, 1))
+    roll = np.arctan2(rotation[..., 0, 1], rotation[..., 0, 0])
+    angles = np.stack([pitch, yaw, roll], -1)
+    return np.concatenate([angles, camera[..., 3], focal[..., None], extra], -1)
 
 
 def apply_affine(affine: Array, points: NDArray[np.floating]) -> Array:

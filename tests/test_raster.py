@@ -54,18 +54,6 @@ def test_weights_rebuild_the_pixel():
     assert found.triangle[0, 0] == 0, "a pixel on a corner belongs to the triangle"
 
 
-def test_several_passes_agree_with_one(monkeypatch):
-    """The memory bound changes nothing."""
-    rng = np.random.default_rng(5)
-    points, depth = rng.uniform(0, 40, size=(60, 2)), rng.normal(size=60)
-    triangles = np.array([rng.choice(60, 3, replace=False) for _ in range(50)])
-    whole = raster.rasterize(points, triangles, (40, 40), depth=depth)
-    monkeypatch.setattr(raster, "CANDIDATES_PER_PASS", 300)
-    parts = raster.rasterize(points, triangles, (40, 40), depth=depth)
-    np.testing.assert_array_equal(whole.triangle, parts.triangle)
-    np.testing.assert_array_equal(whole.weights, parts.weights)
-
-
 def test_degenerate_and_infinite_triangles_cover_nothing():
     """No area, no finite corner: no pixel."""
     points = np.array([[1.0, 1], [5, 5], [3, 3], [np.nan, 1], [1e9, 1e9]])
