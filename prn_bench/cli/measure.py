@@ -174,9 +174,9 @@ def _print_rows(rows: list[Row]) -> None:
         ["what", *NUMBERS],
         [_cells(row) for row in rows],
         right=NUMBERS,
-        caption=f"Of a build the plain way warps by {warp_library()} and rasterises in NumPy; a "
-        "compiled rasteriser is faster, so 'at least' leaves rasterising out. Fixed costs are in "
-        "our figures: measure with thousands of samples.",
+        caption=f"Of a build the plain way warps by {warp_library()} and rasterises each face anew, in a "
+        "compiled loop; 'at least' leaves rasterising out. Fixed costs are in our figures: measure "
+        "with thousands of samples.",
     )
 
 
