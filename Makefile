@@ -7,12 +7,17 @@ STAMP := $(VENV)/.set-up
 PYTHON ?=
 CANDIDATES := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+TORCH := torch==2.13.0
+# On Linux the usual index has PyTorch with gigabytes of CUDA packages, so its own index of CPU builds
+# is asked first; where that cannot be reached, pip gives up on it within seconds.
+CPU_BUILD := --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test format check docs clean
 
 help:
-	@echo 'make demo     synthesise data, build, score and plot it; nothing to download'
+	@echo 'make demo     synthesise data, build, train, score and plot; no dataset to download'
 	@echo 'make test     run the whole test suite'
 	@echo 'make check    lint, format and type checks, import table, documentation'
 	@echo 'make docs     run the examples in the documentation'
@@ -34,12 +39,15 @@ $(STAMP): pyproject.toml
 	    echo 'setup needs Python 3.11 or newer with venv (Debian, Ubuntu: apt install python3 python3-venv)' >&2; \
 	    exit 1; \
 	  fi; \
-	  echo "setup: making $(VENV) with $$("$$found" --version), once; this takes about a minute"; \
+	  echo "setup: making $(VENV) with $$("$$found" --version), once; this takes a minute or two"; \
 	  "$$found" -m venv $(VENV); \
 	else \
 	  echo 'setup: bringing $(VENV) up to date with pyproject.toml'; \
 	fi; \
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'; \
+	$(PIP) -e '.[dev]'; \
+	if ! command -v nvidia-smi >/dev/null; then $(PIP) $(CPU_BUILD) $(TORCH) 2>/dev/null || true; fi; \
+	$(PIP) $(TORCH) -e '.[dev,train,export]' || echo 'setup: PyTorch cannot be installed here, so' \
+	  'the demo trains no network; later: $(BIN)/pip install $(TORCH) -e .[train,export]' >&2; \
 	touch $@
 
 demo: setup

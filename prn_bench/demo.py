@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from prn_bench.subsets import yaw_bins
 from prn_bench.synthetic.face import synthetic_face_model
 
 TRAINING, TEST = "300w-lp", "aflw2000-3d"
-NETWORK, MEAN_FACE, PLANTED = "small PRN", "mean face", "planted"
+NETWORK, MEAN_FACE, PLANTED = "PRN (reference)", "mean face", "planted"
 PLANTED_PERCENT = (2.0, 3.0, 5.0)  # NME of the planted method by yaw bin
 HEADLINE = "aflw2000/68/2d@3ddfa-fit"
 PROTOCOLS = (HEADLINE, f"{HEADLINE}+reference_frame=image", "aflw2000/68/3d@z-mean")
@@ -76,11 +78,12 @@ def run_demo(
     say("making the synthetic face model")
     save_face_model(synthetic_face_model(), root / "face-model.h5")
     say(f"taking {n_samples} pictures in the layout of {TRAINING} and {n_test} in that of {TEST}")
-    work = [(0, (root, TRAINING, n_samples)), (1, (root, TEST, n_test))]
-    for _ in run(_make_dataset, work, jobs=min(jobs, len(work))):
-        pass
+    take_pictures(root, n_samples=n_samples, n_test=n_test, jobs=jobs)
+    say("building both datasets")
+    for name in LAYOUTS:
+        _build(root, name, jobs)
     training, test = (open_dataset(root / f"{name}.h5") for name in (TRAINING, TEST))
-    seconds, network = 0.0, root / f"{NETWORK}.h5".replace(" ", "-")
+    seconds, network = 0.0, root / "prn.h5"
     files = {MEAN_FACE: root / "mean-face.h5", PLANTED: root / "planted.h5"}
     if train is not None:
         say("training a small network")
@@ -131,13 +134,49 @@ def _bins(dataset: Dataset) -> NDArray[np.intp]:
     return yaw_bins(yaw, edges=chosen.bin_edges, closed=chosen.closed, over_90=chosen.over_90)
 
 
-def _make_dataset(task: tuple[Path, str, int]) -> None:
-    """What a worker does: raw pictures, and the dataset file built from them."""
-    root, name, n_samples = task
-    recipe, raw = find_recipe(name), root / f"raw-{name}"
-    recipe.write_synthetic(raw, load_face_model(root / "face-model.h5"), n_samples)
-    face_model, layout = root / "face-model.h5", LAYOUTS[name]
-    build(recipe, raw, root / f"{name}.h5", face_model=face_model, layout=layout)
+def take_pictures(root: Path, *, n_samples: int, n_test: int, jobs: int) -> None:
+    """Raw pictures in the layouts of both datasets; no person is in two of the folders.
+
+    Most of the demo's time but for the training: each worker takes its share of the training pictures,
+    and the shares are put together under names of their own.
+    """
+    shares = [n_samples // jobs + (k < n_samples % jobs) for k in range(jobs)]
+    folders = [root / f"raw-{TRAINING}", *(root / f"raw-share-{k}" for k in range(1, jobs))]
+    work = [
+        (TRAINING, folder, n, k) for k, (folder, n) in enumerate(zip(folders, shares, strict=True))
+    ]
+    work.append((TEST, root / f"raw-{TEST}", n_test, jobs))
+    for _ in run(_take, [*enumerate(work)], jobs=min(jobs, len(work))):
+        pass
+    for k, folder in enumerate(folders[1:], 1):
+        _move_pictures(folder, folders[0], k)
+
+
+def _take(task: tuple[str, Path, int, int]) -> None:
+    """What a worker does."""
+    from threadpoolctl import threadpool_limits
+
+    name, raw, n_samples, seed = task
+    shutil.rmtree(raw, ignore_errors=True)  # of an earlier demo
+    model = load_face_model(raw.parent / "face-model.h5")
+    with threadpool_limits(1):  # every worker has one core
+        find_recipe(name).write_synthetic(raw, model, n_samples, seed=seed)
+
+
+def _move_pictures(source: Path, target: Path, share: int) -> None:
+    """Move 300W-LP pictures to others, where photograph 10003 of share 2 becomes 30003."""
+    for path in sorted(source.glob("300W_LP/*/*")):
+        name = re.sub(r"_(\d{5})_", lambda found: f"_{int(found[1]) + 10_000 * share}_", path.name)
+        place = target / "300W_LP" / path.parent.name
+        place.mkdir(exist_ok=True)
+        path.replace(place / name)
+    shutil.rmtree(source)
+
+
+def _build(root: Path, name: str, jobs: int) -> None:
+    files, face_model = root / f"raw-{name}", root / "face-model.h5"
+    out, layout = root / f"{name}.h5", LAYOUTS[name]
+    build(find_recipe(name), files, out, face_model=face_model, layout=layout, jobs=jobs)
 
 
 def _scored(path: Path, dataset: Dataset, folder: Path) -> list[Result]:

@@ -61,12 +61,14 @@ def _training_data(page: Page, training: Dataset) -> None:
     page.paragraph(
         "One face seen from further and further aside. Green: the 68 landmarks, projected from the fit."
     )
-    page.picture(gallery.sample_sheet(training, rows), "Crops with landmarks", kind="jpeg")
+    page.picture(
+        gallery.sample_sheet(training, rows, columns=3), "Crops with landmarks", kind="jpeg"
+    )
     caption = (
         "Their position maps: x, y, z of each face point in the crop as red, green, blue. "
         "This is what the network learns to predict."
     )
-    page.picture(gallery.map_sheet(training, rows), caption)
+    page.picture(gallery.map_sheet(training, rows, columns=3), caption)
 
 
 def _training_curve(page: Page, root: Path) -> None:
@@ -99,8 +101,9 @@ def _test_pictures(page: Page, method: str, file: Path, test: Dataset) -> None:
     predictions = open_predictions(file)
     yaw = (test.read("yaw_deg/fitted") + 180) % 360 - 180
     rows = np.argsort(yaw)[np.linspace(0, len(yaw) - 1, min(TEST_SAMPLES, len(yaw))).astype(int)]
-    page.heading(f"Test pictures: {method}")
-    sheet = gallery.sample_sheet(test, rows.tolist(), predicted=_in_image(predictions, test, rows))
+    page.heading("Test pictures")
+    points = _in_image(predictions, test, rows)
+    sheet = gallery.sample_sheet(test, rows.tolist(), predicted=points, columns=4)
     page.picture(sheet, f"Reference (green) and {method} (red), by yaw", kind="jpeg")
     if "position_map" in predictions.arrays:
         out = file.with_name("uv-error.png")

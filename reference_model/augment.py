@@ -41,25 +41,15 @@ def noise_texture(seed: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a batch.
+    """What happens to a batch."""
 
-    Attributes
-    ----------
-    angle, scale : (b,) float32
-        Radians, clockwise on the screen, and a factor.
-    shift_px : (b, 2) float32
-        Crop pixels.
-    colour : (b, 3) float32
-        Factors.
-    patch : (b, 8) float32
-        Of the occluder: centre x, y, half sides, turn, offset of its noise in x, y, and whether it is.
-    """
-
-    angle: Tensor
-    scale: Tensor
-    shift_px: Tensor
-    colour: Tensor
-    patch: Tensor
+    angle: Tensor  # (b,) radians, clockwise on the screen
+    scale: Tensor  # (b,) factor
+    shift_px: Tensor  # (b, 2) crop pixels
+    colour: Tensor  # (b, 3) factors
+    patch: (
+        Tensor  # (b, 8) occluder: centre x, y, half sides, turn, place of its noise, whether it is
+    )
 
     @classmethod
     def from_chances(cls, chances: Tensor, config: TrainConfig) -> Augmentation:
@@ -82,21 +72,9 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Turn, scale and move images and maps about the middle of the crop; colour and occlude images.
 
-    Parameters
-    ----------
-    images : (b, 3, n, n) float
-        In 0..1; n may be less than 256.
-    maps : (b, 3, m, m) float
-        Crop pixels.
-    how : Augmentation
-    noise : (3, k, k) float
-        See :func:`noise_texture`.
-
-    Returns
-    -------
-    images, maps
-        As they came. z is scaled by s, never by s cos(angle) as in a script that circulates: turning
-        about the line of sight leaves depth alone.
+    Images are (b, 3, n, n) in 0..1, maps (b, 3, m, m) in crop pixels, the noise that of
+    :func:`noise_texture`. z is scaled by s, never by s cos(angle) as in a script that circulates:
+    turning about the line of sight leaves depth alone.
     """
     linear = how.scale[:, None, None] * _rotation(how.angle)
     inverse = torch.linalg.inv(linear)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from reference_model.inference import choose_device
+from reference_model.predict import choose_device
 
 
 @dataclass(frozen=True)
@@ -76,21 +76,21 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         """(b, c, h, w) to the same."""
         if not self.training:
             return super().forward(features)
-        axes, n_processes = (0, 2, 3), distributed.get_world_size()
-        mean = _SumOverProcesses.apply(features.mean(axes)) / n_processes
+        n_processes = distributed.get_world_size()
+        mean = _Sum.apply(features.mean((0, 2, 3))) / n_processes
         centred = features - mean[:, None, None]
-        variance = _SumOverProcesses.apply(centred.square().mean(axes)) / n_processes
+        variance = _Sum.apply(centred.square().mean((0, 2, 3))) / n_processes
         count = features.numel() // features.shape[1] * n_processes
-        news = {"running_mean": mean, "running_var": variance * (count / (count - 1))}
-        for name, value in news.items():
-            self.get_buffer(name).lerp_(value.detach(), self.momentum or 0.0)
+        self.get_buffer("running_mean").lerp_(mean.detach(), self.momentum or 0.0)
+        unbiased = variance.detach() * (count / (count - 1))
+        self.get_buffer("running_var").lerp_(unbiased, self.momentum or 0.0)
         self.get_buffer("num_batches_tracked").add_(1)
         factor = self.weight * torch.rsqrt(variance + self.eps)
         return centred * factor[:, None, None] + self.bias[:, None, None]
 
 
-class _SumOverProcesses(torch.autograd.Function):
-    """all_reduce, whose gradient is the all_reduce of the gradient."""
+class _Sum(torch.autograd.Function):
+    """The sum over processes, whose gradient is the sum of their gradients."""
 
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:
@@ -99,7 +99,5 @@ class _SumOverProcesses(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
-        result = gradient.clone()
-        distributed.all_reduce(result)
-        return result
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        return _Sum.apply(*gradients)

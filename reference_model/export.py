@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +16,26 @@ from prn_bench.outfile import atomic_path
 from reference_model.network import MAX_POSITION_PX, PRN
 from reference_model.weights import load_checkpoint
 
-TOLERANCE = 1e-4  # of the sigmoid: 0.028 px
+TOLERANCE_PX = 1e-4 * MAX_POSITION_PX
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(checkpoint: str | Path, out: str | Path) -> float:
     """Export a checkpoint: ``images`` (b, 3, side, side) RGB in 0..1 to ``position_maps`` in pixels.
 
     Returns the largest difference from PyTorch on random pictures, in pixels of the 256 crop. Raises
-    BenchError ``onnx-not-installed``, ``onnx-differs``, and those of checkpoint and place.
+    ModuleNotFoundError, BenchError ``onnx-differs``, and those of checkpoint and place.
     """
     network, config = load_checkpoint(checkpoint)
     with atomic_path(out) as part:
         write_onnx(network, config.side_px, part)
         difference = _difference(network, config.side_px, part)
-        if not difference <= TOLERANCE * MAX_POSITION_PX:
+        if not difference <= TOLERANCE_PX:
             raise BenchError(
                 "ONNX Runtime does not compute what PyTorch does",
                 code="onnx-differs",
                 where=Path(out),
-                expected=f"at most {TOLERANCE * MAX_POSITION_PX:.3f} px",
+                expected=f"at most {TOLERANCE_PX:.3f} px",
                 found=f"{difference:.3f} px",
                 remedy="Report it with the versions of torch, onnxscript and onnxruntime.",
             )
@@ -45,26 +44,26 @@ def export_onnx(checkpoint: str | Path, out: str | Path) -> float:
 
 def write_onnx(network: PRN, side_px: int, path: Path) -> None:
     """One file, weights included; any batch size."""
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        what, remedy = (
-            f"{missing[0]} is not installed",
-            "Install it: pip install 'prn-bench[export]'.",
-        )
-        raise BenchError(what, code="onnx-not-installed", remedy=remedy)
-    batch = {"images": {0: torch.export.Dim("batch")}}
-    with _quiet():
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, 3, side_px, side_px),),
-            path,
-            input_names=["images"],
-            output_names=["position_maps"],
-            dynamic_shapes=batch,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    for package in PACKAGES:
+        importlib.import_module(package)  # or the exporter would say it in its own way
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it has much to say about itself
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            torch.onnx.export(
+                network,
+                (torch.zeros(2, 3, side_px, side_px),),
+                path,
+                input_names=["images"],
+                output_names=["position_maps"],
+                dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
 
 
 def onnx_session(path: Path, *, threads: int = 1) -> Any:
@@ -82,17 +81,3 @@ def _difference(network: PRN, side_px: int, path: Path) -> float:
         expected = network(images).numpy()
     found = onnx_session(path).run(None, {"images": images.numpy()})[0]
     return float(np.abs(found - expected).max())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about itself and about packages that are not there."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -15,24 +13,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prn_bench import plots
+from prn_bench import holdout, plots, training_folder
+from prn_bench.checkpoint import ModelConfig
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError, first_few
-from prn_bench.outfile import atomic_path
+from prn_bench.loss_weights import dataset_weights
 from prn_bench.results import make_folder
 from prn_bench.tensorfile import read_tensors, write_tensors
+from prn_bench.training_folder import CHECKPOINT, STATE
 from reference_model.augment import Augmentation, augment, draw, noise_texture
 from reference_model.config import TrainConfig
-from reference_model.data import load_faces, loss_weights, split
+from reference_model.data import BLOCK, load_faces
 from reference_model.distributed import Group, parallel, process_group
 from reference_model.loss import rms_px, weighted_loss
 from reference_model.network import PRN
-from reference_model.validate import validate
-from reference_model.weights import ModelConfig, save_checkpoint
+from reference_model.optimisers import Optimisers
+from reference_model.predict import predict_maps
+from reference_model.weights import kinds, save_checkpoint
 
-STATE, SETTINGS, LOG, CHECKPOINT = "state.safetensors", "run.json", "log.jsonl", "checkpoint"
 LOG_EVERY = 10  # steps
-PICTURES_EVERY_S = 60.0
+SAVE_AFTER_S, PICTURES_AFTER_S = 5.0, 60.0  # at the end of an epoch
 
 Say = Callable[[str], None]
 
@@ -42,27 +42,13 @@ def train(
 ) -> Path:
     """Train, or carry on with what an interrupted call of the same settings left in the folder.
 
-    Parameters
-    ----------
-    config : TrainConfig
-    dataset : path
-        With images and position maps, in either layout.
-    out : path
-        Folder, made if needed, for the checkpoint, log, pictures, state and settings.
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ...; under ``torchrun`` each process takes the GPU of its rank.
-    say : callable, told once an epoch
+    The dataset has images and position maps, in either layout. The folder ``out`` is made if needed,
+    for the checkpoint, log, pictures, state and settings. ``device`` is ``auto``, ``cpu``, ``cuda``,
+    ...; under ``torchrun`` each process takes the GPU of its rank. ``say`` is told once an epoch.
 
-    Returns
-    -------
-    Path
-        The checkpoint, that of the last epoch: nothing is selected.
-
-    Raises
-    ------
-    BenchError
-        ``test-set``, ``too-few-samples``, ``another-run``, ``not-finite`` with the sample, and those of
-        :func:`reference_model.data.load_faces`.
+    Returns the checkpoint, that of the last epoch: nothing is selected. Raises BenchError
+    ``test-set``, ``too-few-samples``, ``bad-batch``, ``another-run``, ``not-finite`` with the sample,
+    and those of :func:`reference_model.data.load_faces`.
     """
     with process_group(device) as group:
         run = Run(config, open_dataset(dataset), make_folder(out), group)
@@ -75,22 +61,12 @@ def train(
 
 
 class Run:
-    """A training in progress.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    dataset : Dataset
-    folder : path
-    group : Group
-    """
+    """A training in progress: of a config, on a dataset, in a folder, by a group of processes."""
 
     def __init__(self, config: TrainConfig, dataset: Dataset, folder: Path, group: Group) -> None:
         self.config, self.dataset, self.folder, self.group = config, dataset, folder, group
-        on_gpu = group.device.type == "cuda"
-        rows, self.held = split(
-            dataset, config.validation_share, allow_test_set=config.allow_test_set
-        )
+        share, allowed = config.validation_share, config.allow_test_set
+        rows, self.held = holdout.split(dataset, share, allow_test_set=allowed)
         self.steps = len(rows) // config.batch  # an epoch; the rest of its permutation is left out
         if not self.steps or config.batch % group.size:
             what = "a batch needs at least as many samples, and the same share for every process"
@@ -101,23 +77,24 @@ class Run:
             load_faces(dataset, some, side_px=config.side_px, device=group.device, scratch=folder)
             for some in (rows, self.held)
         )
-        self.weights = loss_weights(dataset, config).to(group.device)
+        weights = dataset_weights(dataset, config.side_px, config.loss_weights)
+        self.weights = torch.from_numpy(weights).to(group.device)
         self.noise = noise_texture(config.seed).to(group.device)
+        on_gpu = group.device.type == "cuda"
+        last = on_gpu and config.channels_last
+        self.layout = torch.channels_last if last else torch.contiguous_format
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = PRN(config.base_channels, batch_norm_decay=config.batch_norm_decay)
-        last = on_gpu and config.channels_last
-        self.layout = torch.channels_last if last else torch.contiguous_format
+            if config.smooth_start:
+                network.start_smoothly()
         self.network: PRN = cast(Any, network.to(group.device)).to(memory_format=self.layout)
         self.model: Callable[[Tensor], Tensor] = parallel(self.network, group)
         if config.compile and on_gpu and importlib.util.find_spec("triton"):
             self.model = torch.compile(self.model)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), fused=True)
-        for weight in self.network.parameters():  # now, so that a resume finds it
-            zeros = {name: torch.zeros_like(weight) for name in ("exp_avg", "exp_avg_sq")}
-            self.optimiser.state[weight] = zeros | {"step": weight.new_zeros(())}
+        self.optimisers = Optimisers(self.network, kernel_rate=config.kernel_rate)
         self.position = torch.zeros(2, dtype=torch.int64)  # epoch, steps done in it
-        self.pictured_s = time.monotonic()
+        self.saved_s = self.pictured_s = time.monotonic()
 
     @property
     def epoch(self) -> int:
@@ -159,18 +136,20 @@ class Run:
         with torch.autocast(self.group.device.type, torch.bfloat16, enabled=half):
             predicted = self.model(images.contiguous(memory_format=self.layout))
         loss = weighted_loss(predicted, maps, self.weights)
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         loss.backward()
-        self.optimiser.param_groups[0]["lr"] = self.learning_rate
-        self.optimiser.step()
+        self.optimisers.step(self.config.learning_rate, self.share_of_rate)
         return loss.detach(), torch.isfinite((predicted.detach() - maps).sum((1, 2, 3)))
 
     @property
-    def learning_rate(self) -> float:
-        """Of the next step: halved every few epochs, after a linear rise."""
+    def share_of_rate(self) -> float:
+        """Of the learning rate, in the next step: a linear rise, then halved or a linear fall."""
         config = self.config
         rising = min(1.0, (self.done + 1) / (config.warm_up + 1))
-        return config.learning_rate * 0.5 ** (self.epoch // config.halve_every) * rising
+        if config.halve_every:
+            return rising * 0.5 ** (self.epoch // config.halve_every)
+        n_steps = config.epochs * self.steps
+        return min(rising, (n_steps - self.done) / max(n_steps - config.warm_up, 1))
 
     def _log_window(self, window: list[tuple[Tensor, Tensor, Tensor]], seconds: float) -> None:
         """Write a line; here alone the GPU is waited for, so faults are found some steps late."""
@@ -184,7 +163,7 @@ class Run:
         self._write(
             loss=loss,
             rms_px=rms_px(loss),
-            learning_rate=self.optimiser.param_groups[0]["lr"],
+            learning_rate=self.optimisers.learning_rate,
             gradient_norm=float(norm),
             images_per_s=len(window) * self.config.batch / seconds,
         )
@@ -203,35 +182,46 @@ class Run:
 
     def _write(self, **values: float) -> None:
         if self.group.rank == 0:
-            with open(self.folder / LOG, "a", encoding="utf-8") as log:
-                log.write(json.dumps({"epoch": self.epoch, "step": self.done, **values}) + "\n")
+            training_folder.write_line(self.folder, epoch=self.epoch, step=self.done, **values)
 
     def finish_epoch(self) -> str:
-        """Validate, write the checkpoint, the pictures and the state; a line on how it goes."""
-        config, attributes = self.config, self.dataset.attributes
-        found = {}
+        """Validate, and write what is due; a line on how it goes."""
+        found: dict[str, float] = {}
         if len(self.held):
+            points = np.concatenate([*self._held_points()])
             sheet = self.folder / "samples.png"
-            found = validate(self.network, self.dataset, self.held, self.held_faces, sheet)
+            found = holdout.validate(self.dataset, self.held, points, sheet)
             self._write(**found)
-        training = {**self._identity(), "epochs": self.epoch, **found}
-        words = {name: str(attributes.get(name)) for name in ("uv_layout", "licence")}
-        model = ModelConfig(
-            config.base_channels, **words, side_px=config.side_px, training=training
-        )
-        save_checkpoint(self.folder / CHECKPOINT, self.network, model)
-        ended = self.epoch == config.epochs
-        if ended or time.monotonic() - self.pictured_s > PICTURES_EVERY_S:
-            plots.training_figure(read_log(self.folder), out=self.folder / "loss.png")
+        log, ended = training_folder.read_log(self.folder), self.epoch == self.config.epochs
+        if ended or time.monotonic() - self.saved_s > SAVE_AFTER_S:
+            self._save_checkpoint(found)
+            self.save()
+            self.saved_s = time.monotonic()
+        if ended or time.monotonic() - self.pictured_s > PICTURES_AFTER_S:
+            plots.training_figure(log, out=self.folder / "loss.png")
             self.pictured_s = time.monotonic()
-        self.save()
-        last = read_log(self.folder)[-1 - bool(found)]
-        said = [f"epoch {self.epoch} of {config.epochs}", f"error {last['rms_px']:.1f} px"]
+        last = log[-1 - bool(found)]
+        said = [f"epoch {self.epoch} of {self.config.epochs}", f"error {last['rms_px']:.1f} px"]
         said += [f"{last['images_per_s']:.0f} images/s"]
         said += [f"held-out NME {found['validation_nme_2d']:.2f} %"] if found else []
         return ", ".join(said)
 
-    def _identity(self) -> dict[str, object]:
+    def _save_checkpoint(self, found: dict[str, float]) -> None:
+        config, known = self.config, self.dataset.attributes
+        layout, licence = (str(known.get(name)) for name in ("uv_layout", "licence"))
+        training = {**self._identity(), "epochs": self.epoch, **found}
+        model = ModelConfig(config.base_channels, layout, licence, config.side_px, training)
+        save_checkpoint(self.folder / CHECKPOINT, self.network, model)
+
+    def _held_points(self) -> Iterator[np.ndarray]:
+        """Landmarks, (b, 68, 3) crop pixels, of the photographs held out."""
+        rows, columns = self.dataset.read("uv/landmark_pixels").T
+        for pictures in self.held_faces.images.split(BLOCK):
+            images = pictures.permute(0, 2, 3, 1).cpu().numpy()
+            maps = predict_maps(self.network.eval(), images, images.shape[1])
+            yield maps[:, :, rows, columns].swapaxes(1, 2)
+
+    def _identity(self) -> dict[str, Any]:
         """What two calls must agree in to be one training."""
         data = {name: self.dataset.attributes.get(name) for name in ("title", "fingerprint")}
         return {"dataset": data, "settings": asdict(self.config)}
@@ -239,12 +229,7 @@ class Run:
     def _tensors(self) -> dict[str, Tensor]:
         """All that a resume needs, as it lives in memory. There is no state of chance: see `draw`."""
         weights = {f"network/{name}": values for name, values in self.network.state_dict().items()}
-        moments = {
-            f"adam/{number}/{name}": values
-            for number, weight in enumerate(self.network.parameters())
-            for name, values in self.optimiser.state[weight].items()
-        }
-        return {**weights, **moments, "position": self.position}
+        return {**weights, **self.optimisers.tensors(), "position": self.position}
 
     def save(self) -> None:
         """Write the state; the older one is replaced when the new one is whole."""
@@ -253,48 +238,12 @@ class Run:
             write_tensors(self.folder / STATE, arrays)
 
     def resume(self) -> None:
-        """Take up what the folder holds, or begin.
-
-        Raises
-        ------
-        BenchError
-            ``another-run`` when it holds a training with other settings or data.
-        """
-        path, state, log = (self.folder / name for name in (SETTINGS, STATE, LOG))
-        settings = json.loads(json.dumps(self._identity()))
-        if path.is_file() and (other := _changed(json.loads(path.read_bytes()), settings)):
-            what = "this folder holds another training"
-            remedy = "Give another --out, or the settings of before to carry on with it."
-            raise BenchError(
-                what, code="another-run", where=self.folder, found=other, remedy=remedy
-            )
-        if state.is_file():
-            tensors, types = self._tensors(), {torch.float32: "F32", torch.int64: "I64"}
-            kinds = {name: (types[t.dtype], tuple(t.shape)) for name, t in tensors.items()}
-            for name, values in read_tensors(state, kinds).items():
+        """Take up what the folder holds, or begin; raises BenchError ``another-run``."""
+        training_folder.refuse_another(self.folder, self._identity())
+        if (self.folder / STATE).is_file():
+            tensors = self._tensors()
+            for name, values in read_tensors(self.folder / STATE, kinds(tensors)).items():
                 tensors[name].copy_(torch.from_numpy(values))
         self.group.barrier()  # all have read before one writes
         if self.group.rank == 0:
-            kept = [json.dumps(line) for line in read_log(self.folder) if line["step"] <= self.done]
-            for place, text in ((path, json.dumps(settings, indent=1)), (log, "\n".join(kept))):
-                with atomic_path(place) as part:
-                    part.write_text(text + "\n" * bool(text), encoding="utf-8")
-
-
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """The lines of a training's log, without one that a kill cut short."""
-    path, lines = folder / LOG, []
-    for text in path.read_text("utf-8").splitlines() if path.is_file() else ():
-        with contextlib.suppress(ValueError):
-            lines.append(json.loads(text))
-    return lines
-
-
-def _changed(before: dict, now: dict) -> str:
-    """The first difference between two trainings, in words."""
-    for part in ("settings", "dataset"):
-        for name in {**before.get(part, {}), **now[part]}:
-            old, new = before.get(part, {}).get(name), now[part].get(name)
-            if old != new:
-                return f"{name} {old}, now {new}"
-    return ""
+            training_folder.take_up(self.folder, self._identity(), self.done)

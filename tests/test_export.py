@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,23 +69,30 @@ def test_a_difference_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not (model / "other.onnx").exists()
 
 
-def test_without_onnx(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says what to install."""
-    monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else name)
-    with pytest.raises(BenchError, match=r"onnxscript is not installed.*prn-bench\[export\]"):
-        export.export_onnx(model / "model", model / "other.onnx")
+def test_without_onnx(
+    model: Path, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says what to install."""
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    code, _, err = run("export", model / "model", "--onnx", model / "other.onnx")
+    assert code == 2
+    assert "onnxscript, which is not installed" in " ".join(err.split())
+    assert "prn-bench[train,export]" in err
+    assert not (model / "other.onnx").exists()
 
 
 def test_the_exporter_is_quiet(
     model: Path, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
     """Nothing on either stream and no warning, though the exporter has much to say."""
-    with export._quiet():
-        import logging
-        import warnings
 
+    def loud(*_: object, **__: object) -> None:
         warnings.warn("of the exporter", stacklevel=1)
         logging.getLogger("torch.onnx._internal").warning("of the exporter")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.onnx, "export", loud)
+        export.write_onnx(PRN(1), SIDE, model / "quiet.onnx")
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
 

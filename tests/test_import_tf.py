@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
-from prn_bench import tfbundle  # noqa: E402
+from prn_bench import prnet_weights, tfbundle  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
-from reference_model import import_tf as importer  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
-from reference_model.weights import load_checkpoint  # noqa: E402
+from reference_model.weights import import_tf, load_checkpoint  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -25,6 +24,13 @@ def released() -> dict[str, tuple[int, ...]]:
     return {name: tuple(map(int, shape.split(","))) if shape else () for name, shape in pairs}
 
 
+def our_shapes(base_channels: int = 16) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of our tensors, but for the counters that TensorFlow lacks."""
+    with torch.device("meta"):
+        state = PRN(base_channels).state_dict()
+    return {n: tuple(one.shape) for n, one in state.items() if not n.endswith("_tracked")}
+
+
 def entries(shapes: dict[str, tuple[int, ...]]) -> dict[str, tfbundle.Entry]:
     """The index that declares these shapes."""
     return {name: tfbundle.Entry(shape, "<f4", 0, 1, 0, 0, 0) for name, shape in shapes.items()}
@@ -33,7 +39,7 @@ def entries(shapes: dict[str, tuple[int, ...]]) -> dict[str, tfbundle.Entry]:
 def test_every_released_variable_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """545 variables: 245 with one tensor of ours each, the rest Adam's; none of ours is left over."""
     monkeypatch.setattr(tfbundle, "read_index", lambda _: entries(released()))
-    rows = importer.table("x.index")
+    rows = prnet_weights.table("x.index", our_shapes())
     slots = {name for name in released() if "Adam" in name or "_power" in name}
     assert len(released()) == 545
     assert {row.tf_name for row in rows} == set(released()) - slots
@@ -63,16 +69,16 @@ def test_every_released_variable_is_mapped(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_names(name: str, expected: str) -> None:
     """The name in TensorFlow of one tensor of each kind."""
-    assert importer.tf_name(name) == f"resfcn256/{expected}"
+    assert prnet_weights.tf_name(name) == f"resfcn256/{expected}"
 
 
 def test_import_keeps_every_value(tmp_path: Path) -> None:
     """A checkpoint that TensorFlow wrote: values in place, transposed kernels turned, terms noted."""
-    importer.import_tf(GOLDEN / "tf_network", tmp_path / "model")
+    import_tf(GOLDEN / "tf_network", tmp_path / "model")
     network, config = load_checkpoint(tmp_path / "model")
     index = tfbundle.read_index(GOLDEN / "tf_network")
     state = network.state_dict()
-    for row in importer.table(GOLDEN / "tf_network.index"):
+    for row in prnet_weights.table(GOLDEN / "tf_network.index", our_shapes(1)):
         values = tfbundle.read_tensor(GOLDEN / "tf_network", index[row.tf_name])
         assert state[row.name].flatten().sort()[0].equal(torch.from_numpy(np.sort(values.ravel())))
         if values.ndim == 4:
@@ -97,7 +103,7 @@ def test_other_networks_are_refused(change: str, monkeypatch: pytest.MonkeyPatch
         shapes, name = {f"other/{key}": shape for key, shape in shapes.items()}, "resfcn256/Conv"
     monkeypatch.setattr(tfbundle, "read_index", lambda _: entries(shapes))
     with pytest.raises(BenchError) as error:
-        importer.table("x.index")
+        import_tf("x.index", "nowhere")
     assert error.value.code == "wrong-tf-checkpoint"
     assert name in str(error.value)
 
@@ -106,6 +112,6 @@ def test_a_failed_import_leaves_nothing(tmp_path: Path) -> None:
     """Without its data file a checkpoint cannot be imported, and no folder is made."""
     shutil.copy(GOLDEN / "tf_network.index", tmp_path)
     with pytest.raises(BenchError) as error:
-        importer.import_tf(tmp_path / "tf_network.index", tmp_path / "model")
+        import_tf(tmp_path / "tf_network.index", tmp_path / "model")
     assert error.value.code == "no-such-file"
     assert not (tmp_path / "model").exists()

@@ -7,13 +7,13 @@ torch = pytest.importorskip("torch")
 
 from fakes import FakeDataset  # noqa: E402
 
-from prn_bench import derive  # noqa: E402
+from prn_bench import derive, holdout  # noqa: E402
 from prn_bench.build import build  # noqa: E402
 from prn_bench.dataset import open_dataset  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
+from prn_bench.loss_weights import dataset_weights  # noqa: E402
 from prn_bench.recipes import find_recipe  # noqa: E402
 from reference_model import data  # noqa: E402
-from reference_model.config import TrainConfig  # noqa: E402
 
 CPU = torch.device("cpu")
 
@@ -82,9 +82,9 @@ def test_a_fit_that_is_not_a_number_is_named(both_layouts, tmp_path, monkeypatch
 def test_views_and_flips_of_a_photograph() -> None:
     """What 300W-LP names; elsewhere a sample is a photograph."""
     names = ["HELEN/HELEN_1629243_1_0", "HELEN_Flip/HELEN_1629243_1_13", "AFW_1_2_0"]
-    found = [data.photograph(name, "300w-lp") for name in names]
+    found = [holdout.photograph(name, "300w-lp") for name in names]
     assert found == ["HELEN_1629243_1", "HELEN_1629243_1", "AFW_1_2"]
-    assert data.photograph("image_00002", "mine") == "image_00002"
+    assert holdout.photograph("image_00002", "mine") == "image_00002"
 
 
 def lp_like(n_photographs: int) -> FakeDataset:
@@ -101,10 +101,10 @@ def lp_like(n_photographs: int) -> FakeDataset:
 def test_a_photograph_is_on_one_side_only() -> None:
     """Every row on one side, no photograph on both, about the share that was asked for."""
     dataset = lp_like(400)
-    training, held = data.split(dataset, 0.1)
+    training, held = holdout.split(dataset, 0.1)
     assert sorted([*training, *held]) == list(range(len(dataset)))
     sides = [
-        {data.photograph(name, "300w-lp") for name in dataset.sample_ids[rows]}
+        {holdout.photograph(name, "300w-lp") for name in dataset.sample_ids[rows]}
         for rows in (training, held)
     ]
     assert sides[0].isdisjoint(sides[1])
@@ -115,16 +115,16 @@ def test_a_photograph_is_on_one_side_only() -> None:
 def test_the_split_does_not_depend_on_the_rest() -> None:
     """Half of the dataset is split as it is within the whole."""
     whole, half = lp_like(400), lp_like(200)
-    held = {str(name) for name in whole.sample_ids[data.split(whole, 0.1)[1]]}
-    found = {str(name) for name in half.sample_ids[data.split(half, 0.1)[1]]}
+    held = {str(name) for name in whole.sample_ids[holdout.split(whole, 0.1)[1]]}
+    found = {str(name) for name in half.sample_ids[holdout.split(half, 0.1)[1]]}
     assert found == held & {str(name) for name in half.sample_ids}
 
 
 def test_a_small_dataset_still_holds_one_out() -> None:
     """Of two photographs one; of one, none; share 0: none."""
-    assert [len(rows) for rows in data.split(lp_like(2), 1e-9)] == [10, 10]
-    assert [len(rows) for rows in data.split(lp_like(1), 0.02)] == [10, 0]
-    assert [len(rows) for rows in data.split(lp_like(5), 0.0)] == [50, 0]
+    assert [len(rows) for rows in holdout.split(lp_like(2), 1e-9)] == [10, 10]
+    assert [len(rows) for rows in holdout.split(lp_like(1), 0.02)] == [10, 0]
+    assert [len(rows) for rows in holdout.split(lp_like(5), 0.0)] == [50, 0]
 
 
 @pytest.mark.parametrize("recipe", ["aflw2000-3d", "aflw-lfpa", "florence"])
@@ -133,14 +133,14 @@ def test_no_training_on_a_test_set(recipe) -> None:
     dataset = lp_like(3)
     dataset.attributes["recipe"] = recipe
     with pytest.raises(BenchError, match="test set of a benchmark") as error:
-        data.split(dataset, 0.1)
+        holdout.split(dataset, 0.1)
     assert error.value.code == "test-set"
-    assert len(data.split(dataset, 0.1, allow_test_set=True)[0])
+    assert len(holdout.split(dataset, 0.1, allow_test_set=True)[0])
 
 
 @pytest.mark.parametrize(("side_px", "least"), [(256, 68), (64, 60)])
 def test_loss_weights_keep_the_landmarks(both_layouts, side_px, least) -> None:
     """16 at every landmark pixel, on a small map too, where a few fall together; the neck weighs 0."""
-    weights = data.loss_weights(both_layouts["maps"], TrainConfig(side_px=side_px)).numpy()
+    weights = dataset_weights(both_layouts["maps"], side_px)
     assert least <= (weights == 16).sum() <= 68
     assert set(np.unique(weights)) == {0, 3, 4, 16}

@@ -13,9 +13,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
+from prn_bench.checkpoint import ModelConfig  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
-from reference_model.weights import ModelConfig, load_checkpoint, save_checkpoint  # noqa: E402
+from reference_model.weights import load_checkpoint, save_checkpoint  # noqa: E402
 
 CONFIG = ModelConfig(1, "toy-256", "ours", side_px=64, training={"seed": 3, "steps": [1, 2]})
 

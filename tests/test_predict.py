@@ -12,9 +12,13 @@ torch = pytest.importorskip("torch", reason="the reference network needs PyTorch
 from prn_bench import open_predictions  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
 from prn_bench.uvmap import MAP_SCALE_PX  # noqa: E402
-from reference_model.inference import choose_device, network_input, predict_maps  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
-from reference_model.predict import predict  # noqa: E402
+from reference_model.predict import (  # noqa: E402
+    choose_device,
+    network_input,
+    predict,
+    predict_maps,
+)
 from reference_model.weights import load_checkpoint, save_checkpoint  # noqa: E402
 from tests.toy_prn import toy_checkpoint  # noqa: E402
 

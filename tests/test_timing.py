@@ -25,11 +25,10 @@ def test_median_and_quartiles_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stages_do_the_work_they_name() -> None:
     """Decoding gives nothing back but is done, and geometry is 43,867 vertices and 68 landmarks."""
-    pytest.importorskip("torch", reason="the reference network needs PyTorch")
-    from reference_model import timing
+    from prn_bench import bench_model
 
-    vertices, landmarks = timing._geometry(np.random.default_rng(0).random((2, 3, 256, 256)))
+    vertices, landmarks = bench_model.geometry(np.random.default_rng(0).random((2, 3, 256, 256)))
     assert vertices.shape == (2, 43_867, 3)
     assert landmarks.shape == (2, 68, 3)
     assert len(np.unique(vertices[0, :, 0])) == 43_867
-    timing._decoding(1)()
+    bench_model.decoding(1)()

@@ -16,6 +16,7 @@ from prn_bench.dataset import open_dataset  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
 from prn_bench.predictions import open_predictions  # noqa: E402
 from prn_bench.tensorfile import read_tensors  # noqa: E402
+from prn_bench.training_folder import CHECKPOINT, LOG, STATE, read_log  # noqa: E402
 from reference_model import train as training  # noqa: E402
 from reference_model.config import TrainConfig, load_config  # noqa: E402
 from reference_model.data import Faces  # noqa: E402
@@ -52,13 +53,13 @@ def fit(faces_file, out, **changes):
 
 def losses(folder):
     """(step, loss) of every window."""
-    log = training.read_log(folder)
+    log = read_log(folder)
     return [(line["step"], line["loss"]) for line in log if "loss" in line]
 
 
 def same_state(one, other):
     """Whether two trainings ended in the same bits."""
-    return (one / training.STATE).read_bytes() == (other / training.STATE).read_bytes()
+    return (one / STATE).read_bytes() == (other / STATE).read_bytes()
 
 
 def test_same_seed_same_loss(faces_file, tmp_path) -> None:
@@ -98,7 +99,7 @@ def test_a_killed_run_resumes_exactly(faces_file, tmp_path) -> None:
     command = [sys.executable, "-c", start, *map(str, words), "--set=epochs=15", "--out"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     victim = subprocess.Popen([*command, tmp_path / "killed"], env=env, stderr=subprocess.DEVNULL)
-    state = tmp_path / "killed" / training.STATE
+    state = tmp_path / "killed" / STATE
     while not state.exists() and victim.poll() is None:
         time.sleep(0.01)
     time.sleep(np.random.default_rng().uniform(0, 0.3))
@@ -135,7 +136,7 @@ def test_a_sample_that_breaks_the_training_is_named(faces_file, tmp_path, monkey
     assert error.value.code == "not-finite"
     assert name in str(error.value)
     assert "1 of the 3 samples" in str(error.value)
-    state = tmp_path / "run" / training.STATE
+    state = tmp_path / "run" / STATE
     if state.exists():
         read_tensors(state, tensor_kinds(state))  # raises when a value is no number
 
@@ -167,7 +168,7 @@ def test_a_batch_larger_than_the_dataset(faces_file, tmp_path, changes) -> None:
 def test_the_learning_rate_is_halved(faces_file, tmp_path) -> None:
     """1e-4 halved every epoch, after a rise over the first four steps: by hand."""
     fit(faces_file, tmp_path / "run", learning_rate=1e-4, halve_every=1, save_every=1)
-    log = [line for line in training.read_log(tmp_path / "run") if "loss" in line]
+    log = [line for line in read_log(tmp_path / "run") if "loss" in line]
     rates = [line["learning_rate"] for line in log]
     first = [1e-4 * part for part in (0.25, 0.5, 0.75, 1)]
     assert rates == pytest.approx([*first, *[5e-5] * 4, *[2.5e-5] * 4])
@@ -175,8 +176,8 @@ def test_the_learning_rate_is_halved(faces_file, tmp_path) -> None:
 
 def test_a_log_line_that_was_cut_short_is_left_out(tmp_path) -> None:
     """A kill in the middle of a write."""
-    (tmp_path / training.LOG).write_text('{"step": 1}\n{"step": 2}\n{"st')
-    assert training.read_log(tmp_path) == [{"step": 1}, {"step": 2}]
+    (tmp_path / LOG).write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert read_log(tmp_path) == [{"step": 1}, {"step": 2}]
 
 
 def test_it_learns_and_predicts(datasets, faces_file, tmp_path) -> None:
@@ -185,10 +186,10 @@ def test_it_learns_and_predicts(datasets, faces_file, tmp_path) -> None:
         faces_file, tmp_path / "run", epochs=30, base_channels=2, batch=6, learning_rate=5e-3,
         rotation_deg=0, translation=0, occlusion=0, save_every=1000,
     )  # fmt: skip
-    errors = [line["rms_px"] for line in training.read_log(tmp_path / "run")]
+    errors = [line["rms_px"] for line in read_log(tmp_path / "run")]
     assert errors[-1] < errors[0] * 2 / 3
     assert said[-1].startswith("epoch 30 of 30, error ")
-    predict(tmp_path / "run" / training.CHECKPOINT, faces_file, tmp_path / "p.h5")
+    predict(tmp_path / "run" / CHECKPOINT, faces_file, tmp_path / "p.h5")
     found = open_predictions(tmp_path / "p.h5")
     assert np.asarray(found.arrays["position_map"]).shape == (12, 3, 256, 256)
     assert (tmp_path / "run" / "loss.png").read_bytes()[:4] == b"\x89PNG"
@@ -199,7 +200,7 @@ def test_held_out_photographs_are_measured(datasets, tmp_path) -> None:
     said = []
     config = TrainConfig(**TINY | {"validation_share": 0.5, "epochs": 2, "allow_test_set": True})
     training.train(config, datasets["aflw2000-3d"], tmp_path, device="cpu", say=said.append)
-    found = [line for line in training.read_log(tmp_path) if "validation_nme_2d" in line]
+    found = [line for line in read_log(tmp_path) if "validation_nme_2d" in line]
     assert [line["epoch"] for line in found] == [1, 2]
     assert all(0 < line["validation_nme_2d"] <= line["validation_nme_3d"] for line in found)
     assert "held-out NME" in said[-1]

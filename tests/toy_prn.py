@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reference_model.import_tf import import_tf
-from reference_model.weights import load_checkpoint, save_checkpoint
+from reference_model.weights import import_tf, load_checkpoint, save_checkpoint
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -22,7 +22,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for everything it makes.", file_okay=False)
     ] = Path("demo"),
-    samples: Annotated[int, typer.Option(min=12, help="Pictures to train on.")] = 960,
+    samples: Annotated[int, typer.Option(min=12, help="Pictures to train on.")] = 1600,
     test_samples: Annotated[int, typer.Option(min=12, help="Pictures to test on.")] = 96,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the training as key=value.")
@@ -30,6 +30,7 @@ def demo(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
 ) -> None:
     """Show the whole way on synthetic faces: raw data, datasets, training, scores, report."""
+    from prn_bench import training_folder
     from prn_bench.demo import run_demo
 
     with tables.steps() as say:
@@ -37,11 +38,9 @@ def demo(
         def train_small(data: Path, folder: Path, test: Path, predictions: Path) -> None:
             from reference_model.config import load_config
             from reference_model.predict import predict as predict_dataset
-            from reference_model.train import LOG, SETTINGS, STATE
             from reference_model.train import train as train_network
 
-            for name in (LOG, SETTINGS, STATE):  # of an earlier demo, which is not carried on
-                (folder / name).unlink(missing_ok=True)
+            training_folder.clear(folder)  # an earlier demo is not carried on
             config = load_config("demo", changes or ())
             predict_dataset(train_network(config, data, folder, say=say), test, predictions)
 
@@ -135,7 +134,7 @@ def import_tf(
 ) -> None:
     """Turn PRNet's released TensorFlow weights into a checkpoint; TensorFlow is not needed."""
     with torch_ready():
-        from reference_model.import_tf import import_tf as import_checkpoint
+        from reference_model.weights import import_tf as import_checkpoint
 
         import_checkpoint(index, out)
     typer.echo(f"Wrote {out}; `prn-bench predict {out} D.h5 --out P.h5` uses it.")
