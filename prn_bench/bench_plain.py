@@ -1,8 +1,8 @@
 """The plain way to a position map: what the scripts of the field do, one image at a time.
 
 ``scipy.io.loadmat``, decode, matrix-vector product, rasterise the UV map, warp by sampled points (by
-scikit-image where it is installed), ``numpy.save``. The rasteriser is our compiled one; others are faster still
-(face3d's takes 5 to 7 ms a map of the BFM), so the time that it takes is kept apart.
+scikit-image where it is installed), ``numpy.save``. The rasteriser is our compiled one; others are faster
+still (face3d's takes 5 to 7 ms a map of the BFM), so the time that it takes is kept apart.
 """
 
 from __future__ import annotations
