@@ -66,7 +66,7 @@ def report(demo: Path, folder: Path) -> Path:
     from prn_bench.predictions import open_predictions
     from prn_bench.site.report import write_report
 
-    predictions = open_predictions(demo / "small-PRN.h5")
+    predictions = open_predictions(demo / "prn.h5")
     dataset = open_dataset(demo / "aflw2000-3d.h5")
     names = ("aflw2000/68/2d@3ddfa-fit", "aflw2000/dense/3d@prnet-mask")
     results = [score(predictions, dataset, name) for name in names]
