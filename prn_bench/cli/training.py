@@ -142,14 +142,16 @@ def import_tf(
 
 @contextmanager
 def torch_ready() -> Iterator[None]:
-    """Say what to install where PyTorch is missing; let its threads sleep while they wait.
+    """Say what to install where PyTorch is missing; let its threads spin but shortly while they wait.
 
-    By default they spin, so that two of them on two cores that something else uses too are ten times
-    slower than one. The setting is read when PyTorch is imported, and the user's own is kept.
+    For ever, as by default, makes two of them on two cores that something else uses too ten times slower
+    than one; not at all makes a small network train at a third of the speed. The settings are read when
+    PyTorch is imported, and the user's own are kept.
     """
     from prn_bench.errors import BenchError
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "30000")  # some tens of microseconds
     try:
         yield
     except ModuleNotFoundError as error:
