@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prn_bench.errors import BenchError
     from prn_bench.evaluate import score
     from prn_bench.predictions import open_predictions, write_predictions
-    from prn_bench.predictions_memory import make_predictions
+    from prn_bench.predictions.memory import make_predictions
     from prn_bench.protocol import protocols
     from prn_bench.results import load_result
 
@@ -38,7 +38,7 @@ _HOMES = {
     "BenchError": "prn_bench.errors",
     "compare": "prn_bench.comparison",
     "load_result": "prn_bench.results",
-    "make_predictions": "prn_bench.predictions_memory",
+    "make_predictions": "prn_bench.predictions.memory",
     "open_dataset": "prn_bench.dataset",
     "open_predictions": "prn_bench.predictions",
     "protocols": "prn_bench.protocol",

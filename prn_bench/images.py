@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.sniff import describe
+from prn_bench.formats.sniff import describe
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import sniff
 from prn_bench.errors import BenchError
+from prn_bench.formats import sniff
 from prn_bench.landmarks import POINT_SETS, GroupFit, aflw21_groups, fit_groups
 from prn_bench.store import atomic_path
 

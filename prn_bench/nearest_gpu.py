@@ -21,7 +21,7 @@ TILE_VALUES = 1 << 26  # squared distances at a time: 256 MiB
 
 
 class TorchPoints:
-    """A cloud to search, as by a ``cKDTree`` or a :class:`prn_bench.point_tree.PointTree`.
+    """A cloud to search, as by a ``cKDTree`` or a :class:`prn_bench.icp.point_tree.PointTree`.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prn_bench.errors import BenchError
-from prn_bench.sniff import describe, format_of
+from prn_bench.formats.sniff import describe, format_of
 
 CANNOT_WRITE = {
     errno.ENOSPC: "The disk is full: make room, or write to another disk.",

@@ -55,7 +55,7 @@ def open_file(path: str | Path, kind: str | None = None, version: int = 1) -> h5
     with open(path, "rb") as stream:
         head = stream.read(len(SIGNATURE))
     if head != SIGNATURE:
-        from prn_bench.sniff import describe
+        from prn_bench.formats.sniff import describe
 
         raise BenchError(
             "this is not an HDF5 file",

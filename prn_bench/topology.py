@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.sniff import read_npy
+from prn_bench.formats.sniff import read_npy
 
 UNORDERED = "unordered"
 #: Topology of each number of vertices that published methods write.
@@ -150,11 +150,11 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise _bad(path, f"at most {MAX_BYTES} bytes", str(path.stat().st_size))
     if path.suffix == ".mat":
-        from prn_bench.matfile import read_mat
+        from prn_bench.formats.matfile import read_mat
 
         return read_mat(path, str(path))
     if path.suffix == ".npz":
-        from prn_bench.predictions_npz import read_npz_members
+        from prn_bench.predictions.npz import read_npz_members
 
         arrays, faults = read_npz_members(path)
         if faults:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from prn_bench.errors import BenchError
-from prn_bench.loss_weights import WEIGHT_RATIOS
 from prn_bench.settings import check_settings, load_settings
+from prn_bench.training.loss_weights import WEIGHT_RATIOS
 from reference_model.network import SIDE_STEP
 
 PRESETS = Path(__file__).parent / "presets"

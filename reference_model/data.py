@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from prn_bench import derive
-from prn_bench.dataset import Dataset
-from prn_bench.linear_maps import linear_maps
+from prn_bench.dataset import Dataset, derive
+from prn_bench.dataset.linear_maps import linear_maps
 from prn_bench.uvmap import MAP_OFFSET_PX, MAP_SCALE_PX, decode_maps, encode_maps
 from reference_model.predict import network_input
 

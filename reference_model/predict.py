@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from prn_bench import __version__
-from prn_bench.checkpoint import WEIGHTS_FILE
+from prn_bench.bench.stopwatch import measure
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
-from prn_bench.map_predictions import write_map_predictions
 from prn_bench.outfile import refuse_overwriting_input
-from prn_bench.stopwatch import measure
+from prn_bench.predictions.maps import write_map_predictions
+from prn_bench.training.checkpoint import WEIGHTS_FILE
 from prn_bench.uvmap import UV_SIZE_PX
 from reference_model.network import PRN
 from reference_model.weights import load_checkpoint
@@ -37,7 +37,7 @@ def predict(
 
     ``progress`` is called with the number of images done and in all. Raises BenchError
     ``no-such-device``, and those of the checkpoint and of
-    :func:`prn_bench.map_predictions.write_map_predictions`.
+    :func:`prn_bench.predictions.maps.write_map_predictions`.
     """
     refuse_overwriting_input(out, dataset, Path(checkpoint) / WEIGHTS_FILE)
     data, place = open_dataset(dataset), choose_device(device)

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prn_bench.bench_model import Stage, Work, decoding, geometry, random_crops, time_stages
-from prn_bench.stopwatch import Timing
+from prn_bench.bench.model import Stage, Work, decoding, geometry, random_crops, time_stages
+from prn_bench.bench.stopwatch import Timing
 from prn_bench.uvmap import UV_SIZE_PX
 from reference_model.export import onnx_session, write_onnx
 from reference_model.network import PRN

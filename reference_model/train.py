@@ -13,14 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prn_bench import holdout, plots, training_folder
-from prn_bench.checkpoint import ModelConfig
+from prn_bench import plots
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError, first_few
-from prn_bench.loss_weights import dataset_weights
+from prn_bench.formats.tensorfile import read_tensors, write_tensors
 from prn_bench.results import make_folder
-from prn_bench.tensorfile import read_tensors, write_tensors
-from prn_bench.training_folder import CHECKPOINT, STATE
+from prn_bench.training import folder as training_folder
+from prn_bench.training import holdout
+from prn_bench.training.checkpoint import ModelConfig
+from prn_bench.training.folder import CHECKPOINT, STATE
+from prn_bench.training.loss_weights import dataset_weights
 from reference_model.augment import Augmentation, augment, draw, noise_texture
 from reference_model.config import TrainConfig
 from reference_model.data import BLOCK, load_faces

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prn_bench import checkpoint, prnet_weights
-from prn_bench.checkpoint import ModelConfig
-from prn_bench.tensorfile import Kind
+from prn_bench.formats.tensorfile import Kind
+from prn_bench.training import checkpoint, prnet_weights
+from prn_bench.training.checkpoint import ModelConfig
 from reference_model.network import PRN
 
 
 def save_checkpoint(folder: str | Path, network: PRN, config: ModelConfig) -> None:
-    """Write a checkpoint; raises as :func:`prn_bench.checkpoint.write_checkpoint`."""
+    """Write a checkpoint; raises as :func:`prn_bench.training.checkpoint.write_checkpoint`."""
     if config.base_channels != network.base_channels:
         raise ValueError(f"config: {config.base_channels} channels, not {network.base_channels}")
     tensors = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
@@ -27,8 +27,8 @@ def load_checkpoint(
 ) -> tuple[PRN, ModelConfig]:
     """A network ready to evaluate, and what its checkpoint says of it.
 
-    Raises BenchError as :func:`prn_bench.checkpoint.read_config` and
-    :func:`prn_bench.tensorfile.read_tensors`.
+    Raises BenchError as :func:`prn_bench.training.checkpoint.read_config` and
+    :func:`prn_bench.formats.tensorfile.read_tensors`.
     """
     config = checkpoint.read_config(folder)
     with torch.device("meta"):  # shapes only
@@ -42,7 +42,7 @@ def load_checkpoint(
 def import_tf(index: str | Path, out: str | Path) -> None:
     """Convert PRNet's TensorFlow checkpoint to a checkpoint folder, without TensorFlow.
 
-    Raises BenchError as :func:`prn_bench.prnet_weights.read` and :func:`save_checkpoint`.
+    Raises BenchError as :func:`prn_bench.training.prnet_weights.read` and :func:`save_checkpoint`.
     """
     network = PRN(prnet_weights.base_channels(index))
     state = network.state_dict()

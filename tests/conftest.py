@@ -60,7 +60,7 @@ def face_model() -> Any:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, face_model: Any) -> Path:
     """A folder with ``face-model.h5`` and ``raw-NAME`` for every recipe, a dozen pictures each."""
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel.file import save_face_model
     from prn_bench.recipes import available_recipes
 
     root = tmp_path_factory.mktemp("world")

@@ -7,22 +7,13 @@ from __future__ import annotations
 
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
-    "numbers": "alignment compiled geometry icp icp_pairs icp_walk intervals landmarks metrics nearest"
-    " nearest_gpu normalizers point_tree pose ranking raster regions render resampling stopwatch subsets"
-    " summary uvmap",
-    "files": "annotation bfm checkpoint croissant dataset dense_points derive face_layout facemodel"
-    " facemodel_file ict images landmark_map linear_face linear_maps loss_weights"
-    " map_predictions matfile mesh mesh_landmarks mesh_reader objfile objlines outfile plyfile"
-    " predicted_clouds predictions predictions_arrays predictions_csv predictions_memory"
-    " predictions_npz predictions_rows predictions_structure predictions_writer prnet_weights"
-    " protocol protocol_fields rawsource rawzip readers reference result_cache result_samples"
-    " results scans schema score_inputs settings sniff store store_guard tensorfile tfbundle"
-    " topology training_folder wrlfile",
+    "numbers": "alignment compiled geometry icp intervals landmarks metrics nearest nearest_gpu normalizers"
+    " pose ranking raster regions render resampling subsets summary uvmap",
+    "files": "dataset facemodel formats images landmark_map outfile predictions protocol protocol_fields"
+    " readers recipes results settings store store_guard topology",
     "specialists": "gallery plots report surface",
-    "engine": "aggregate audit batch bench bench_icp bench_model bench_plain bench_score build checks"
-    " columns comparable comparison dataset_content dataset_writer demo demo_report diagnose evaluate"
-    " face_errors holdout leaderboard rawsample recipes runner sensitivity site spool survey"
-    " synthetic",
+    "engine": "bench build checks comparison demo diagnose evaluate leaderboard runner site synthetic"
+    " training",
     "top": "cli",
 }
 MAY_IMPORT = {

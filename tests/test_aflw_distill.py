@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from dataset_recipes.aflw_distill import copies
 from dataset_recipes.aflw_distill.recipe import FILE
-from prn_bench import geometry, holdout
+from prn_bench import geometry
 from prn_bench.build import build
 from prn_bench.checks.dataset import check_dataset
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
-from prn_bench.rawsource import open_raw
 from prn_bench.recipes import find_recipe
+from prn_bench.recipes.rawsource import open_raw
+from prn_bench.training import holdout
 
 IN_ONE_PHOTOGRAPH = (9928, 14653)  # listed in copies.toml
 SHOWS_A_TEST_IMAGE = 4409
@@ -197,8 +198,8 @@ def test_a_bad_plan_is_refused(world, tmp_path, plan):
 @pytest.fixture(scope="module")
 def real(real_data, tmp_path_factory):
     """The first samples of the real file, built with the 40 + 10 components, and the raw arrays."""
-    from prn_bench.bfm.layouts import read_face_model
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel.bfm.layouts import read_face_model
+    from prn_bench.facemodel.file import save_face_model
 
     folder = tmp_path_factory.mktemp("distill")
     save_face_model(read_face_model(real_data / "bfm"), folder / "bfm.h5")
@@ -210,7 +211,7 @@ def real(real_data, tmp_path_factory):
 
 def test_real_maps_follow_the_formula(real, real_data):
     """Landmarks and maps, against the basis file and another project's UV correspondence."""
-    from prn_bench.bfm.files import ModelFolder, read_facts
+    from prn_bench.facemodel.bfm.files import ModelFolder, read_facts
 
     dataset, stored = real
     basis = np.load(real_data / "bfm" / "bfm_dense_basis_40_10.npz")

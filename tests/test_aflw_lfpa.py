@@ -18,9 +18,9 @@ from prn_bench.build import build
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel, landmark_basis_of
-from prn_bench.matfile import read_mat
-from prn_bench.rawsource import open_raw
+from prn_bench.formats.matfile import read_mat
 from prn_bench.recipes import find_recipe
+from prn_bench.recipes.rawsource import open_raw
 from prn_bench.synthetic.matwriter import write_mat
 
 POINTS, VISIBLE = "points/aflw-lfpa-34", "points_visible/aflw-lfpa-34"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prn_bench.aggregate import aggregate
 from prn_bench.errors import BenchError
+from prn_bench.evaluate.aggregate import aggregate
 from prn_bench.results import load_result, save
 
 VRN, ALL = "florence/rec@vrn591", "florence/rec@vrn921"

@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from prn_bench import bench, bench_icp, bench_plain, bench_score
+from prn_bench.bench.build import build as bench
+from prn_bench.bench.build import icp as bench_icp
+from prn_bench.bench.build import plain as bench_plain
+from prn_bench.bench.build import score as bench_score
 from prn_bench.dataset import open_dataset
 from prn_bench.icp import icp
-from prn_bench.rawsource import open_raw
 from prn_bench.recipes import find_recipe
+from prn_bench.recipes.rawsource import open_raw
 
 
 def test_the_plain_way_makes_the_same_map(world, datasets, face_model, tmp_path):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import toy_bfm as toys
 
-from prn_bench.bfm import read_face_model
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import load_face_model, save_face_model
+from prn_bench.facemodel.bfm import read_face_model
+from prn_bench.facemodel.file import load_face_model, save_face_model
 from prn_bench.uvmap import uv_to_pixel
 
 

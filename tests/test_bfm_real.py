@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prn_bench.bfm import read_face_model
 from prn_bench.facemodel import FaceModel
+from prn_bench.facemodel.bfm import read_face_model
+from prn_bench.formats.matfile import read_mat
 from prn_bench.geometry import apply_affine, pose_affine
-from prn_bench.matfile import read_mat
 from prn_bench.uvmap import uv_to_pixel
 
 REAL = os.environ.get("PRN_BENCH_REAL_DATA")

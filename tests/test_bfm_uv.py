@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import toy_bfm as toys
 
-from prn_bench.bfm.files import Facts, ModelFolder
-from prn_bench.bfm.uv import read_uv
+from prn_bench.facemodel.bfm.files import Facts, ModelFolder
+from prn_bench.facemodel.bfm.uv import read_uv
 
 
 def test_whole_uv_coordinates_are_trimmed_and_repaired(tmp_path: Path) -> None:

@@ -149,8 +149,8 @@ def test_a_folder_that_does_not_exist(world, tmp_path):
 
 def test_real_data_builds(real_data, tmp_path):
     """60 of 60 and 27 of 27 pairs; the audit adds up; one and two workers agree."""
-    from prn_bench.bfm import read_face_model
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel.bfm import read_face_model
+    from prn_bench.facemodel.file import save_face_model
 
     model = tmp_path / "bfm.h5"
     save_face_model(read_face_model(real_data / "bfm"), model)
@@ -175,8 +175,8 @@ def test_real_data_builds(real_data, tmp_path):
 
 def test_real_annotations_reproduce(real_data, tmp_path):
     """All 2,000 stored landmarks from their parameters, to 1e-3 px."""
-    from prn_bench.bfm import read_face_model
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel.bfm import read_face_model
+    from prn_bench.facemodel.file import save_face_model
 
     model = tmp_path / "bfm.h5"
     save_face_model(read_face_model(real_data / "bfm"), model)

@@ -5,7 +5,7 @@ import pytest
 
 from prn_bench.checks import check_file
 from prn_bench.predictions import write_predictions
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.writer import writing_predictions
 from tests.checking import codes
 
 IDS = [f"s{i}" for i in range(24)]

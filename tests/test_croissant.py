@@ -4,8 +4,8 @@ import hashlib
 import json
 
 from prn_bench.build import build
-from prn_bench.croissant import croissant
 from prn_bench.dataset import open_dataset
+from prn_bench.dataset.croissant import croissant
 from prn_bench.recipes import available_recipes, find_recipe
 
 

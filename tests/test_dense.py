@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from prn_bench import geometry
 from prn_bench.dataset import Dataset, open_dataset
-from prn_bench.dense_points import DensePoints
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
 from prn_bench.evaluate.blocks import make_blocks
 from prn_bench.evaluate.common import common_inputs
-from prn_bench.facemodel_file import load_face_model
+from prn_bench.evaluate.dense_points import DensePoints
+from prn_bench.evaluate.inputs import ScoreInputs, SubsetList
+from prn_bench.facemodel.file import load_face_model
 from prn_bench.predictions import Predictions
-from prn_bench.score_inputs import ScoreInputs, SubsetList
 
 DENSE_2D, DENSE_3D = (f"aflw2000/dense/{d}d@prnet-mask" for d in (2, 3))
 SPARSE = "aflw2000/dense/3d@sparse-box"

@@ -30,6 +30,7 @@ FENCE = re.compile(
 )
 LINK = re.compile(r"\]\((?!\w+:|#)(?P<path>[^)#\s]+)|(?:src|href)=\"(?!\w+:|#)(?P<html>[^\"#]+)\"")
 NOT_RUN = re.compile(r"<!-- not run: \S[^>]*-->\s*$")
+OURS = ("make", "prn-bench", "cp")
 SEPARATORS = {"|", "||", "&&", ";", "&"}
 
 
@@ -66,10 +67,10 @@ def script(text: str) -> str:
     return "\n".join(lines)
 
 
-def console_commands(text: str) -> Iterator[list[str]]:
-    """The words of each ``make`` and ``prn-bench`` command behind a ``$``."""
+def console_commands(text: str, *, runs: bool = False) -> Iterator[list[str]]:
+    """The words of each command behind a ``$`` that is ours, or ``cp``; all of them, or those that run."""
     for block in blocks(text):
-        if block.language != "console" or not block.runs:
+        if block.language != "console" or (runs and not block.runs):
             continue
         joined = block.code.replace("\\\n", " ")
         for line in re.findall(r"^\$ (.*)$", joined, re.M):
@@ -86,13 +87,15 @@ def simple_commands(words: list[str]) -> Iterator[list[str]]:
             if part or not re.match(r"\w+=", word):
                 part.append(word)
             continue
-        if part and Path(part[0]).name in ("make", "prn-bench"):
+        if part and Path(part[0]).name in OURS:
             yield [Path(part[0]).name, *part[1:]]
         part = []
 
 
 def command_fault(words: list[str], commands: dict[str, Any]) -> str:
     """What a ``make`` or ``prn-bench`` command line names that does not exist."""
+    if words[0] == "cp":
+        return ""
     if words[0] == "make":
         rules = (ROOT / "Makefile").read_text(encoding="utf-8")
         unknown = [w for w in words[1:] if "=" not in w and not re.search(rf"^{w}:", rules, re.M)]

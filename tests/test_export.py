@@ -14,8 +14,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 pytest.importorskip("onnxscript", reason="ONNX export needs prn-bench[export]")
 pytest.importorskip("onnxruntime", reason="ONNX export needs prn-bench[export]")
+from prn_bench.bench.stopwatch import Timing  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
-from prn_bench.stopwatch import Timing  # noqa: E402
 from reference_model import export, timing  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
 from reference_model.weights import load_checkpoint  # noqa: E402

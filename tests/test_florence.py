@@ -11,8 +11,8 @@ from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.geometry import apply_affine
 from prn_bench.images import encode_pixels
-from prn_bench.rawsource import open_raw
 from prn_bench.recipes import find_recipe
+from prn_bench.recipes.rawsource import open_raw
 
 #: Landmarks at least 10 mm from each other, so that painted dots of 1.5 mm do not touch. Without the
 #: corners of the eyes: those lie in a fold, where a dot is on the lid and on the eyeball.

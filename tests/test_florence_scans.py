@@ -13,8 +13,8 @@ from prn_bench.alignment import fit_similarity
 from prn_bench.build import build
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
-from prn_bench.rawsource import open_raw
 from prn_bench.recipes import find_recipe
+from prn_bench.recipes.rawsource import open_raw
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from prn_bench import objfile, objlines
 from prn_bench.errors import BenchError
-from prn_bench.objfile import read_obj, read_obj_vertices
-from prn_bench.plyfile import read_ply
+from prn_bench.formats import objfile, objlines
+from prn_bench.formats.objfile import read_obj, read_obj_vertices
+from prn_bench.formats.plyfile import read_ply
 from prn_bench.predictions import open_predictions
 
 MIB = 1 << 20
@@ -55,7 +55,7 @@ def child(unit, n_bytes, room, *, reader="read_obj", good=START, head=START):
 
     ``good`` is read first, so that imports do not count.
     """
-    module = "prn_bench.plyfile" if reader == "read_ply" else "prn_bench.objfile"
+    module = "prn_bench.formats.plyfile" if reader == "read_ply" else "prn_bench.formats.objfile"
     script = CHILD.format(**locals())
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from prn_bench.alignment import Similarity
 from prn_bench.geometry import rotation_matrix
 from prn_bench.icp import IcpRule, icp
-from prn_bench.icp_pairs import MovingPairs, in_blocks
+from prn_bench.icp.pairs import MovingPairs, in_blocks
+from prn_bench.icp.point_tree import PointTree
 from prn_bench.nearest import nearest, tree_of
-from prn_bench.point_tree import PointTree
 from tests.icp_oracle import mean_distance, plain_icp
 
 Array = NDArray[np.float64]
@@ -184,7 +184,7 @@ def test_points_that_are_there_twice(faces: tuple[Array, Array]) -> None:
 
 def test_real_meshes(real_data: Path) -> None:
     """PRNet against 2DASL, 43,867 points: the plain fixed point to 1e-4."""
-    from prn_bench.matfile import read_mat
+    from prn_bench.formats.matfile import read_mat
 
     folder = real_data / "predictions"
     predicted = read_mat(folder / "prnet" / "image00013_mesh.mat", "p")["vertices"].astype(float)

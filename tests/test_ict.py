@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import toy_ict as toys
 
-from prn_bench import ict
 from prn_bench.errors import BenchError
-from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import load_face_model, save_face_model
-from prn_bench.ict import chart, surface
-from prn_bench.ict.parts import EXPRESSIONS, ICT_PARTS
+from prn_bench.facemodel import FaceModel, ict
+from prn_bench.facemodel.file import load_face_model, save_face_model
+from prn_bench.facemodel.ict import chart, surface
+from prn_bench.facemodel.ict.parts import EXPRESSIONS, ICT_PARTS
 from prn_bench.uvmap import uv_to_pixel
 
 REAL = os.environ.get("PRN_BENCH_ICT")

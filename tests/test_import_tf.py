@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
-from prn_bench import prnet_weights, tfbundle  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
+from prn_bench.formats import tfbundle  # noqa: E402
+from prn_bench.training import prnet_weights  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
 from reference_model.weights import import_tf, load_checkpoint  # noqa: E402
 

@@ -207,9 +207,9 @@ SINS = {
     "prn_bench/geometry.py": "import json\nfrom prn_bench import store\nimport pandas\n",
     "prn_bench/newcomer.py": "",
     "prn_bench/compiled/loops.py": "import numba\n",
-    "prn_bench/icp.py": "from prn_bench.compiled.loops import x\nimport numba\n",
-    "prn_bench/store.py": "from prn_bench.sniff import x\nimport torch\nload(f, allow_pickle=1)\n",
-    "prn_bench/sniff.py": "import prn_bench.store\ndef f():\n    import prn_bench.cli, pickle\n",
+    "prn_bench/icp/__init__.py": "from prn_bench.compiled.loops import x\nimport numba\n",
+    "prn_bench/store.py": "from prn_bench.formats.sniff import x\nimport torch\nload(f, allow_pickle=1)\n",
+    "prn_bench/formats/sniff.py": "import prn_bench.store\ndef f():\n    import prn_bench.cli, pickle\n",
     "prn_bench/cli/__init__.py": "",
     "prn_bench/cli/score.py": "import dataset_recipes.a\ndef f():\n    import reference_model\n",
     "dataset_recipes/a/recipe.py": "from dataset_recipes.b import recipe\nfrom .card import x\n",
@@ -225,7 +225,7 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
     assert {fault.split(":")[0] for fault in group_faults(tmp_path)} == {
         "prn_bench.newcomer is in no group",
         "prn_bench.geometry, line 2",
-        "prn_bench.sniff, line 3",
+        "prn_bench.formats.sniff, line 3",
         "prn_bench.cli.score, line 1",
         "dataset_recipes.a.recipe, line 1",
         "dataset_recipes.a.recipe, line 2",
@@ -239,7 +239,9 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
         "prn_bench.store, line 2",
         "prn_bench.store, line 2",
     ]
-    assert cycles(tmp_path) == ["prn_bench.store -> prn_bench.sniff -> prn_bench.store"]
+    assert cycles(tmp_path) == [
+        "prn_bench.formats.sniff -> prn_bench.store -> prn_bench.formats.sniff"
+    ]
     assert len(unsafe_faults(tmp_path)) == 3
 
 

@@ -19,8 +19,8 @@ from prn_bench.leaderboard.data import Leaderboard, open_leaderboard
 from prn_bench.leaderboard.facts import read_methods
 from prn_bench.leaderboard.filed import add_result, read_filed
 from prn_bench.leaderboard.table import make_tables
-from prn_bench.result_samples import Samples
 from prn_bench.results import save
+from prn_bench.results.samples import Samples
 from tests.fakes import face_world
 from tests.small_leaderboard import BOARD, FIT, file_result, write_facts
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 from prn_bench.errors import BenchError  # noqa: E402
-from prn_bench.loss_weights import WEIGHT_RATIOS, region_weights  # noqa: E402
+from prn_bench.training.loss_weights import WEIGHT_RATIOS, region_weights  # noqa: E402
 from reference_model.loss import rms_px, weighted_loss  # noqa: E402
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.matfile import list_mat, read_mat, read_struct
+from prn_bench.formats.matfile import list_mat, read_mat, read_struct
 
 REAL = os.environ.get("PRN_BENCH_REAL_DATA")
 

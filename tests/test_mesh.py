@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from prn_bench import geometry, mesh
+from prn_bench import geometry
+from prn_bench.facemodel import mesh
 
 
 @pytest.fixture(params=["one face", "few faces, apart", "all different"])

@@ -7,12 +7,12 @@ torch = pytest.importorskip("torch")
 
 from fakes import FakeDataset  # noqa: E402
 
-from prn_bench import derive, holdout  # noqa: E402
 from prn_bench.build import build  # noqa: E402
-from prn_bench.dataset import open_dataset  # noqa: E402
+from prn_bench.dataset import derive, open_dataset  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
-from prn_bench.loss_weights import dataset_weights  # noqa: E402
 from prn_bench.recipes import find_recipe  # noqa: E402
+from prn_bench.training import holdout  # noqa: E402
+from prn_bench.training.loss_weights import dataset_weights  # noqa: E402
 from reference_model import data  # noqa: E402
 
 CPU = torch.device("cpu")

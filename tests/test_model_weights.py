@@ -13,8 +13,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 from safetensors.numpy import load_file, save_file  # noqa: E402
 
-from prn_bench.checkpoint import ModelConfig  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
+from prn_bench.training.checkpoint import ModelConfig  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
 from reference_model.weights import load_checkpoint, save_checkpoint  # noqa: E402
 

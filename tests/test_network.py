@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
-from prn_bench.prnet_weights import tf_name  # noqa: E402
+from prn_bench.training.prnet_weights import tf_name  # noqa: E402
 from reference_model import network as net  # noqa: E402
 from reference_model.weights import import_tf, load_checkpoint  # noqa: E402
 from tests.regenerate_tf_golden import GOLDEN, PIXELS, pictures  # noqa: E402

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prn_bench.errors import BenchError
-from prn_bench.objfile import read_obj, read_obj_vertices, texture_name
+from prn_bench.formats.objfile import read_obj, read_obj_vertices, texture_name
 
 SQUARE = b"v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from prn_bench.errors import BenchError
-from prn_bench.plyfile import read_ply
+from prn_bench.formats.plyfile import read_ply
 
 CORNERS = np.array([[0.0, 0, 0], [1, 0, 0.5], [0, 1, -2], [1, 1, 4]])
 FACES = np.array([[0, 1, 2], [3, 2, 1]])

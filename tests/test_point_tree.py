@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from prn_bench.point_tree import PART, PointTree
+from prn_bench.icp.point_tree import PART, PointTree
 
 Array = NDArray[np.float64]
 KINDS = ("space", "surface", "line", "copies", "clusters", "tiny", "far")

@@ -11,7 +11,7 @@ import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.predictions import open_predictions
-from prn_bench.predictions_structure import FORMAT
+from prn_bench.predictions.structure import FORMAT
 
 GOOD = {
     "frame": np.array("image"),

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from prn_bench.errors import BenchError
 from prn_bench.predictions import open_predictions, write_predictions
-from prn_bench.predictions_rows import BLOCK_BYTES, StoredRows, row_blocks
-from prn_bench.predictions_structure import FORMAT
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.rows import BLOCK_BYTES, StoredRows, row_blocks
+from prn_bench.predictions.structure import FORMAT
+from prn_bench.predictions.writer import writing_predictions
 
 IDS = ["d", "a", "c", "b"]
 VERTICES = np.random.default_rng(0).uniform(0, 450, (4, 7, 3)).astype(np.float32)
@@ -155,8 +155,8 @@ MEMORY = """
 import resource, sys
 import numpy as np
 from prn_bench.predictions import open_predictions
-from prn_bench.predictions_structure import FORMAT
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.structure import FORMAT
+from prn_bench.predictions.writer import writing_predictions
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 face = np.random.default_rng(0).uniform(0, 450, (43867, 3)).astype(np.float32)
 with writing_predictions(sys.argv[1], frame="image", method="M", topology="prnet-43867") as writer:

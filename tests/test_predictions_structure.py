@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from prn_bench.errors import first_few
-from prn_bench.predictions_structure import FORMAT, structure_faults, text_of
+from prn_bench.predictions.structure import FORMAT, structure_faults, text_of
 
 IDS = ["image00004", "image00002", "顔"]
 PATH = Path("p.npz")
@@ -119,7 +119,7 @@ def test_a_bad_triangle_names_its_sample():
     content = {key: value for key, value in content.items() if value is not None}
     with pytest.MonkeyPatch.context() as patch:
         for size in (1, 2, 1000):
-            patch.setattr("prn_bench.predictions_arrays.TRIANGLES_AT_ONCE", size)
+            patch.setattr("prn_bench.predictions.arrays.TRIANGLES_AT_ONCE", size)
             (fault,) = structure_faults(content, PATH)
             assert (fault.where, fault.found) == (f"{PATH}, triangles, {IDS[0]}", "[1, 2, 3]")
 

@@ -5,7 +5,7 @@ import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.predictions import open_predictions, write_predictions
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.writer import writing_predictions
 
 POINTS = np.random.default_rng(0).uniform(0, 450, (68, 3))
 MAP = np.random.default_rng(1).uniform(0, 255, (3, 256, 256)).astype(np.float32)

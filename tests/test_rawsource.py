@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.rawsource import open_raw
+from prn_bench.recipes.rawsource import open_raw
 
 
 def make_zip(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:

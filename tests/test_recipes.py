@@ -9,8 +9,8 @@ import pytest
 from prn_bench.build import build
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
-from prn_bench.rawsource import open_raw
 from prn_bench.recipes import available_recipes, find_recipe, read_card
+from prn_bench.recipes.rawsource import open_raw
 
 NAMES = sorted(available_recipes())
 
@@ -194,7 +194,7 @@ def test_300w_lp_without_a_face_model_says_why(world, tmp_path):
 
 def test_stale_points_are_never_used(world, datasets):
     """All views of a synthetic 300W-LP face share pt2d; the built landmarks differ from view to view."""
-    from prn_bench.matfile import read_mat
+    from prn_bench.formats.matfile import read_mat
 
     mats = sorted((world / "raw-300w-lp" / "300W_LP" / "AFW").glob("*.mat"))
     stale = [read_mat(path, str(path), ["pt2d"])["pt2d"] for path in mats[:2]]

@@ -9,11 +9,11 @@ import pytest
 
 from prn_bench.dataset import Dataset
 from prn_bench.evaluate import score
+from prn_bench.evaluate.inputs import ScoreInputs, SubsetList
+from prn_bench.evaluate.result_cache import cache_key, cached
 from prn_bench.predictions import Predictions, open_predictions, write_predictions
 from prn_bench.protocol import protocol
-from prn_bench.result_cache import cache_key, cached
 from prn_bench.results import Result
-from prn_bench.score_inputs import ScoreInputs, SubsetList
 
 FIT = protocol("aflw2000/68/2d@3ddfa-fit")
 

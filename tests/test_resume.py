@@ -12,10 +12,10 @@ import pytest
 
 from prn_bench import build as engine
 from prn_bench.build import build
+from prn_bench.build.spool import Spool, pack, unpack
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.recipes import find_recipe
-from prn_bench.spool import Spool, pack, unpack
 
 SCRIPT = """
 import sys, time
@@ -214,8 +214,8 @@ def test_a_damaged_part_is_named_and_made_anew(world, tmp_path, small_batches):
 
 def test_pack_and_unpack(world):
     """A batch survives the way through bytes."""
-    from prn_bench.batch import process
-    from prn_bench.rawsample import BuildTask
+    from prn_bench.build.batch import process
+    from prn_bench.recipes.rawsample import BuildTask
 
     recipe = find_recipe("aflw2000-3d")
     raw = world / "raw-aflw2000-3d"
@@ -266,7 +266,7 @@ def test_a_wrong_face_model_is_refused(world, tmp_path, face_model):
     """Synthetic fits belong to the model they were made with; real ones to the BFM."""
     from dataclasses import replace
 
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.facemodel.file import save_face_model
 
     other = tmp_path / "other.h5"
     save_face_model(replace(face_model, mean=face_model.mean * 1.01), other)

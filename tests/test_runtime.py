@@ -10,8 +10,8 @@ import pytest
 
 from prn_bench import compare, open_predictions, score, write_predictions
 from prn_bench.errors import BenchError
-from prn_bench.predictions_memory import make_predictions
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.memory import make_predictions
+from prn_bench.predictions.writer import writing_predictions
 from prn_bench.protocol import protocol
 from prn_bench.readers import find_reader
 from prn_bench.results import load_result, save

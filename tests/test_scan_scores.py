@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
+from prn_bench.evaluate.inputs import ScoreInputs, SubsetList
+from prn_bench.evaluate.scans import ScanClouds
 from prn_bench.geometry import rotation_matrix
 from prn_bench.predictions import Predictions
-from prn_bench.scans import ScanClouds
-from prn_bench.score_inputs import ScoreInputs, SubsetList
 
 PAPER = "florence/rec@paper+expected_samples=0"
 TURN = rotation_matrix(*np.radians([3.0, -4.0, 2.0]))

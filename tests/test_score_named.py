@@ -12,9 +12,9 @@ import pytest
 from prn_bench.dataset import Dataset, open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
+from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.landmark_map import LandmarkMap, built_in_landmark_maps
 from prn_bench.predictions import Predictions
-from prn_bench.score_inputs import ScoreInputs
 
 KNOWN, ALL = "aflw-lfpa/21@3ddfa-map", "aflw-lfpa/34@userlist"
 NAME = "aflw-lfpa-34"

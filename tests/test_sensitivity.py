@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from prn_bench.cli.comparing import _patterns
+from prn_bench.comparison.sensitivity import Family, differences, sensitivity
 from prn_bench.dataset import open_dataset
 from prn_bench.evaluate import score
 from prn_bench.predictions import write_predictions
 from prn_bench.protocol import match_protocols, protocol
 from prn_bench.results import Result
-from prn_bench.sensitivity import Family, differences, sensitivity
 from tests.fakes import face_world
 
 Run = Callable[..., tuple[int, str, str]]

@@ -11,7 +11,7 @@ import pytest
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate import score
-from prn_bench.face_errors import error_map, surface_of
+from prn_bench.evaluate.face_errors import error_map, surface_of
 from prn_bench.predictions import open_predictions, write_predictions
 from prn_bench.site.build import require_parts
 from prn_bench.site.pictures import worst_pictures

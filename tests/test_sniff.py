@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prn_bench import sniff
 from prn_bench.errors import BenchError
+from prn_bench.formats import sniff
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:37b1f074\nsize 240875364\n"
 

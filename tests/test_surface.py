@@ -135,7 +135,7 @@ def test_a_mesh_without_a_surface():
 
 def test_degenerate_faces_of_a_real_mesh(real_data):
     """VRN's output has some; every vertex of a good face lies on the surface."""
-    from prn_bench.objfile import read_obj
+    from prn_bench.formats.objfile import read_obj
 
     path = real_data / "predictions" / "vrn" / "turing.jpg.obj"
     mesh = read_obj(path.read_bytes(), str(path))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import load_face_model, save_face_model
+from prn_bench.facemodel.file import load_face_model, save_face_model
 from prn_bench.synthetic.face import (
     sample_expression,
     sample_identity,

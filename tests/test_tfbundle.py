@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prn_bench import tfbundle
 from prn_bench.errors import BenchError
+from prn_bench.formats import tfbundle
 
 GOLDEN = Path(__file__).parent / "golden"
 

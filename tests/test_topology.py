@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.mesh_reader import mesh_reader
+from prn_bench.evaluate.mesh_reader import mesh_reader
 from prn_bench.topology import identity_map, load_index_map, topology_of
 
 SUBSET = np.array([4, 0, 2])  # predicted vertex i is reference vertex SUBSET[i], of 6

@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch")
 
 from prn_bench.dataset import open_dataset  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
+from prn_bench.formats.tensorfile import read_tensors  # noqa: E402
 from prn_bench.predictions import open_predictions  # noqa: E402
-from prn_bench.tensorfile import read_tensors  # noqa: E402
-from prn_bench.training_folder import CHECKPOINT, LOG, STATE, read_log  # noqa: E402
+from prn_bench.training.folder import CHECKPOINT, LOG, STATE, read_log  # noqa: E402
 from reference_model import train as training  # noqa: E402
 from reference_model.config import TrainConfig, load_config  # noqa: E402
 from reference_model.data import Faces  # noqa: E402

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.wrlfile import read_wrl
+from prn_bench.formats.wrlfile import read_wrl
 
 V2 = """#VRML V2.0 utf8
 # a comment with brackets [ { and "quotes

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.ict.parts import EXPRESSIONS, N_IDENTITIES, NEUTRAL, Parts
+from prn_bench.facemodel.ict.parts import EXPRESSIONS, N_IDENTITIES, NEUTRAL, Parts
 
 STEP = 0.5
 HALF_WIDTH, HALF_HEIGHT = 10.0, 12.0

@@ -14,7 +14,10 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.annotation import (
+from prn_bench.errors import BenchError, Finding
+from prn_bench.formats.matfile import read_mat
+from prn_bench.formats.sniff import read_npy
+from prn_bench.recipes.annotation import (
     Annotation,
     Companions,
     SampleFiles,
@@ -22,10 +25,7 @@ from prn_bench.annotation import (
     read_fit,
     wide_angle_findings,
 )
-from prn_bench.errors import BenchError, Finding
-from prn_bench.matfile import read_mat
-from prn_bench.rawsource import RawSource
-from prn_bench.sniff import read_npy
+from prn_bench.recipes.rawsource import RawSource
 
 FIELDS = ("pt3d_68", "Pose_Para", "Shape_Para", "Exp_Para")
 STORED_OFFSET = (1.0, 1.0, 0.0)  # stored points are 1-based in x and y

@@ -27,8 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_recipes.aflw_distill.copies import known_copies
-from prn_bench import sniff
-from prn_bench.annotation import (
+from prn_bench.errors import BenchError
+from prn_bench.formats import sniff
+from prn_bench.geometry import pose_para_of
+from prn_bench.recipes.annotation import (
     N_EXPRESSION,
     N_IDENTITY,
     Annotation,
@@ -37,9 +39,7 @@ from prn_bench.annotation import (
     SampleFiles,
     wide_angle_findings,
 )
-from prn_bench.errors import BenchError
-from prn_bench.geometry import pose_para_of
-from prn_bench.rawsource import RawSource
+from prn_bench.recipes.rawsource import RawSource
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dataset_recipes.aflw_distill.recipe import FILE, N_EXPRESSIONS, N_SHAPE, NAME, SIDE_PX
 from prn_bench import geometry
-from prn_bench.annotation import Fit
 from prn_bench.facemodel import FaceModel
 from prn_bench.images import cut_crop
+from prn_bench.recipes.annotation import Fit
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.mark import mark_synthetic
 from prn_bench.synthetic.people import Person, random_person

@@ -20,12 +20,12 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.annotation import IMAGE_SUFFIXES, Annotation, Companions, SampleFiles
 from prn_bench.errors import BenchError, Finding
+from prn_bench.formats.matfile import read_mat
 from prn_bench.landmarks import POINT_SETS
-from prn_bench.matfile import read_mat
-from prn_bench.rawsource import RawSource
-from prn_bench.rawzip import Member
+from prn_bench.recipes.annotation import IMAGE_SUFFIXES, Annotation, Companions, SampleFiles
+from prn_bench.recipes.rawsource import RawSource
+from prn_bench.recipes.rawzip import Member
 
 POINTS = "aflw-lfpa-34"
 N_POINTS = POINT_SETS[POINTS]

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from dataset_recipes.florence import poses, scans, tree
 from dataset_recipes.florence.cameras import View
 from dataset_recipes.florence.rendering import render, visible
-from prn_bench.annotation import Annotation, Companions, SampleFiles
 from prn_bench.errors import BenchError
 from prn_bench.geometry import landmark_box
-from prn_bench.rawsource import RawSource
+from prn_bench.recipes.annotation import Annotation, Companions, SampleFiles
+from prn_bench.recipes.rawsource import RawSource
 
 VARIANTS = (
     "vrn",

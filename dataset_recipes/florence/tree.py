@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from prn_bench.errors import BenchError
-from prn_bench.rawsource import RawSource
+from prn_bench.recipes.rawsource import RawSource
 
 _MEMBER = re.compile(r"(?:^|/)subject_(\d+)/Model/([a-z0-9]+)/.*?([^/]+)\.([a-z0-9]+)$", re.I)
 _FRONTAL = ("frontal1", "frontal2")

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prn_bench.annotation import Annotation, Companions, SampleFiles
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import load_face_model
-from prn_bench.rawsource import RawSource
+from prn_bench.facemodel.file import load_face_model
+from prn_bench.recipes.annotation import Annotation, Companions, SampleFiles
+from prn_bench.recipes.rawsource import RawSource
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.people import Person, random_person
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dataset_recipes.synthetic.recipe import MODEL, PLAN
 from prn_bench.facemodel import FaceModel
-from prn_bench.facemodel_file import save_face_model
+from prn_bench.facemodel.file import save_face_model
 from prn_bench.synthetic.mark import mark_synthetic
 
 VIEWS = 6  # of one person, where they divide the number of samples

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from prn_bench.annotation import (
+from prn_bench.formats.matfile import read_mat
+from prn_bench.recipes.annotation import (
     Annotation,
     Companions,
     SampleFiles,
@@ -19,8 +20,7 @@ from prn_bench.annotation import (
     read_fit,
     wide_angle_findings,
 )
-from prn_bench.matfile import read_mat
-from prn_bench.rawsource import RawSource
+from prn_bench.recipes.rawsource import RawSource
 
 FIELDS = ("pt2d", "Pose_Para", "Shape_Para", "Exp_Para")
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")

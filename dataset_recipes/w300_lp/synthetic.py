@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry
-from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Fit
 from prn_bench.facemodel import FaceModel
 from prn_bench.images import encode_pixels
 from prn_bench.landmarks import mirror_permutation
+from prn_bench.recipes.annotation import N_EXPRESSION, N_IDENTITY, Fit
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.mark import mark_synthetic
 from prn_bench.synthetic.matwriter import fit_fields, write_mat

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prn_bench import predictions_structure, schema, store
-from prn_bench.dataset import Dataset, open_dataset
+from prn_bench import store
+from prn_bench.dataset import Dataset, open_dataset, schema
 from prn_bench.errors import BenchError, Finding
+from prn_bench.predictions import structure as predictions_structure
 
 RAW_SUFFIXES = (".mat", ".obj", ".jpg", ".jpeg", ".png", ".bmp", ".pt", ".pth", ".ckpt", ".pkl")
 RESULT_SUFFIXES = (".json", ".csv.gz")  # the two files of a pair find each other by name
@@ -88,7 +89,7 @@ def _check_folder(path: Path) -> Iterator[Finding]:
 
 
 def _store_guard(path: Path, dataset: Dataset | None) -> Iterator[Finding]:
-    from prn_bench import facemodel_file
+    from prn_bench.facemodel import file as facemodel_file
 
     with store.open_file(path) as file:
         kind = store.read_attributes(file).get("format")
@@ -137,7 +138,7 @@ def _check_result(path: Path) -> Iterator[Finding]:
 
 
 def _unknown(path: Path, found: str | None = None) -> BenchError:
-    from prn_bench.sniff import fault, kind_of
+    from prn_bench.formats.sniff import fault, kind_of
 
     kind = kind_of(path)
     expected = "a dataset, prediction, result or face-model file"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import Finding, Level, first_few
 from prn_bench.predictions import numbers_of
-from prn_bench.predictions_rows import Array as Stored
+from prn_bench.predictions.rows import Array as Stored
 
 BLOCK = 64  # rows looked at together: 50 MB of position maps
 FRACTION_MAX, PER_CENT_MAX = 2.0, 100.0

@@ -24,9 +24,9 @@ from prn_bench.checks.prediction_values import (
 )
 from prn_bench.errors import Finding, first_few
 from prn_bench.predictions import Predictions, assemble, numbers_of, read_content
-from prn_bench.predictions_arrays import RUNTIME, SHAPES, as_array, shape_fits
-from prn_bench.predictions_rows import bytes_of_row, row_blocks
-from prn_bench.predictions_structure import readable_ids, structure_faults, text_of
+from prn_bench.predictions.arrays import RUNTIME, SHAPES, as_array, shape_fits
+from prn_bench.predictions.rows import bytes_of_row, row_blocks
+from prn_bench.predictions.structure import readable_ids, structure_faults, text_of
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding
-from prn_bench.matfile import read_mat
-from prn_bench.sniff import describe, kind_of
+from prn_bench.formats.matfile import read_mat
+from prn_bench.formats.sniff import describe, kind_of
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 LARGE_PX = 1000  # dlib's detector and PRNet's demo gave up above
@@ -53,8 +53,8 @@ def check_raw_folder(path: Path) -> Iterator[Finding]:
     BenchError
         ``no-images`` when no recipe finds a sample.
     """
-    from prn_bench.rawsource import open_raw
     from prn_bench.recipes import available_recipes
+    from prn_bench.recipes.rawsource import open_raw
 
     source, hints = open_raw(path), []
     for name, recipe in available_recipes().items():
@@ -137,7 +137,7 @@ def _first_view(path: Path) -> Path | None:
 
 
 def _check_obj(path: Path) -> Iterator[Finding]:
-    from prn_bench.objfile import read_obj
+    from prn_bench.formats.objfile import read_obj
 
     mesh = read_obj(path, str(path))
     words = f"{len(mesh.vertices)} vertices, {len(mesh.triangles)} triangles"
@@ -171,7 +171,7 @@ def _check_image(path: Path) -> Iterator[Finding]:
 def _check_checkpoint(path: Path) -> Iterator[Finding]:
     kind = kind_of(path)
     if kind.code is not None:
-        from prn_bench.sniff import fault
+        from prn_bench.formats.sniff import fault
 
         raise fault(kind.code, path, expected="a checkpoint")
     words = f"this is {describe(path)}; files that need pickle are never opened here"

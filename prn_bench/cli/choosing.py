@@ -12,10 +12,10 @@ import typer
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
+    from prn_bench.evaluate.inputs import ScoreInputs
     from prn_bench.predictions import Predictions
     from prn_bench.protocol import Protocol
     from prn_bench.results import Result
-    from prn_bench.score_inputs import ScoreInputs
 
 Subset = Annotated[
     Path | None,
@@ -99,8 +99,8 @@ def read_inputs(
         ``bad-option`` for an index map that is not TOPOLOGY=FILE, and those of the files.
     """
     from prn_bench.errors import BenchError
+    from prn_bench.evaluate.inputs import ScoreInputs, load_subset
     from prn_bench.landmark_map import load_landmark_map
-    from prn_bench.score_inputs import ScoreInputs, load_subset
 
     maps: dict[str, Path] = {}
     for text in index_maps or ():
@@ -168,8 +168,8 @@ def _score(
     predictions: Predictions, dataset: Dataset, protocol: Protocol, how: Scoring | None
 ) -> Result:
     from prn_bench.evaluate import score
-    from prn_bench.result_cache import cached
-    from prn_bench.score_inputs import ScoreInputs
+    from prn_bench.evaluate.inputs import ScoreInputs
+    from prn_bench.evaluate.result_cache import cached
 
     how = how or Scoring(ScoreInputs())
     return cached(

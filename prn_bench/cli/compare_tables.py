@@ -10,8 +10,8 @@ from prn_bench.cli import tables
 
 if TYPE_CHECKING:
     from prn_bench.comparison import Comparison, Difference
+    from prn_bench.comparison.sensitivity import Family, Sensitivity, Variant
     from prn_bench.intervals import Interval
-    from prn_bench.sensitivity import Family, Sensitivity, Variant
 
 UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms"}
 PAIRS_SHOWN = 10  # those of five methods; of more methods, neighbours only

@@ -27,8 +27,8 @@ from prn_bench.cli.choosing import (
 from prn_bench.cli.data import Json
 
 if TYPE_CHECKING:
+    from prn_bench.evaluate.inputs import ScoreInputs
     from prn_bench.results import Result
-    from prn_bench.score_inputs import ScoreInputs
 
 GLOB = set("*?[")
 
@@ -102,9 +102,9 @@ def sensitivity(
     json: Json = False,
 ) -> None:
     """Score predictions under all variants of a protocol: how much does each choice matter."""
+    from prn_bench.comparison.sensitivity import sensitivity as lay_out
     from prn_bench.dataset import open_dataset
     from prn_bench.predictions import open_predictions
-    from prn_bench.sensitivity import sensitivity as lay_out
 
     opened, methods = open_dataset(dataset), [open_predictions(path) for path in predictions]
     if family is None:

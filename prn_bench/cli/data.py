@@ -26,7 +26,7 @@ def recipes(
 ) -> None:
     """List the datasets that can be built: licence, how to obtain them, what is on this disk."""
     from prn_bench.recipes import available_recipes
-    from prn_bench.survey import survey
+    from prn_bench.recipes.survey import survey
 
     found = {} if folder is None else survey(folder)
     cards = [recipe.card for recipe in available_recipes().values()]
@@ -61,7 +61,7 @@ def face_model(
     json: Json = False,
 ) -> None:
     """Make a face-model file from BFM files, ICT-FaceKit, or the embedded synthetic face."""
-    from prn_bench.facemodel_file import FORMAT, save_face_model
+    from prn_bench.facemodel.file import FORMAT, save_face_model
 
     _require_output(out, FORMAT, source)
     save_face_model(_model_from(source), out)
@@ -70,8 +70,8 @@ def face_model(
 
 
 def _model_from(source: str) -> FaceModel:
-    from prn_bench.bfm import read_face_model
-    from prn_bench.ict import looks_like_ict, read_ict_model
+    from prn_bench.facemodel.bfm import read_face_model
+    from prn_bench.facemodel.ict import looks_like_ict, read_ict_model
     from prn_bench.synthetic.face import synthetic_face_model
 
     if source == "synthetic":
@@ -81,7 +81,7 @@ def _model_from(source: str) -> FaceModel:
 
 def show_face_model(path: Path) -> dict[str, object]:
     """Facts of a face-model file, for `face-model` and `info`."""
-    from prn_bench.facemodel_file import load_face_model
+    from prn_bench.facemodel.file import load_face_model
 
     model = load_face_model(path)
     layout, basis = model.uv_layout, model.landmark_basis
@@ -142,8 +142,8 @@ def build(
 ) -> None:
     """Turn a raw dataset into one dataset file, with an audit of every sample."""
     from prn_bench import build as engine
+    from prn_bench.dataset.schema import DATASET_FORMAT
     from prn_bench.recipes import find_recipe
-    from prn_bench.schema import DATASET_FORMAT
 
     _require_output(out, DATASET_FORMAT, raw, face_model)
     with tables.progress("build") as update:

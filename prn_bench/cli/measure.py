@@ -14,9 +14,9 @@ from prn_bench.cli import tables
 from prn_bench.cli.data import Json
 
 if TYPE_CHECKING:
-    from prn_bench.bench import Row
-    from prn_bench.bench_icp import IcpRow
-    from prn_bench.stopwatch import Timing
+    from prn_bench.bench.build import Row
+    from prn_bench.bench.icp import IcpRow
+    from prn_bench.bench.stopwatch import Timing
 
 Say = Callable[[str], None]
 BUILD_RECIPE, DENSE_RECIPE = "300w-lp", "aflw2000-3d"
@@ -100,8 +100,8 @@ def _print_tables(found: dict[str, list[Any]]) -> None:
 
 
 def _builds(job: Job) -> list[Row]:
-    from prn_bench.bench import bench_build, bench_maps
-    from prn_bench.facemodel_file import load_face_model
+    from prn_bench.bench.build import bench_build, bench_maps
+    from prn_bench.facemodel.file import load_face_model
     from prn_bench.recipes import find_recipe
 
     raw, face_model = _source(job, BUILD_RECIPE)
@@ -114,7 +114,7 @@ def _builds(job: Job) -> list[Row]:
 
 
 def _dense(job: Job) -> list[Row]:
-    from prn_bench.bench_score import bench_dense
+    from prn_bench.bench.score import bench_dense
     from prn_bench.recipes import find_recipe
 
     raw, face_model = _source(job, DENSE_RECIPE)
@@ -124,8 +124,8 @@ def _dense(job: Job) -> list[Row]:
 
 
 def _icp(job: Job) -> list[IcpRow]:
-    from prn_bench.bench_icp import bench_icp, face_pairs
-    from prn_bench.facemodel_file import load_face_model
+    from prn_bench.bench.icp import bench_icp, face_pairs
+    from prn_bench.facemodel.file import load_face_model
 
     job.say("ICP: some minutes, for the loops that are compared are slow")
     pairs = face_pairs(load_face_model(_face_model(job)), 2 * job.jobs)
@@ -143,7 +143,7 @@ def _model(checkpoint: Path | None, say: Say) -> list[Timing]:
 
 def _source(job: Job, recipe: str) -> tuple[Path, Path]:
     """Raw data and their face model: the user's, or synthetic ones of a recipe."""
-    from prn_bench.facemodel_file import load_face_model
+    from prn_bench.facemodel.file import load_face_model
     from prn_bench.recipes import find_recipe
 
     face_model = _face_model(job)
@@ -156,8 +156,8 @@ def _source(job: Job, recipe: str) -> tuple[Path, Path]:
 
 
 def _face_model(job: Job) -> Path:
-    from prn_bench.bench import bfm_sized
-    from prn_bench.facemodel_file import save_face_model
+    from prn_bench.bench.build import bfm_sized
+    from prn_bench.facemodel.file import save_face_model
     from prn_bench.synthetic.face import synthetic_face_model
 
     path = job.folder / "face-model.h5" if job.face_model is None else job.face_model
@@ -167,7 +167,7 @@ def _face_model(job: Job) -> Path:
 
 
 def _print_rows(rows: list[Row]) -> None:
-    from prn_bench.bench_plain import warp_library
+    from prn_bench.bench.plain import warp_library
 
     tables.print_table(
         "Milliseconds a sample",

@@ -70,7 +70,7 @@ def _plot_uv(
     files: list[Path], out: Path, face_model: Path | None, index_map: list[str] | None
 ) -> None:
     from prn_bench.dataset import open_dataset
-    from prn_bench.face_errors import error_map
+    from prn_bench.evaluate.face_errors import error_map
     from prn_bench.plots import uv_figure
     from prn_bench.predictions import open_predictions
 
@@ -105,8 +105,8 @@ def _two(files: list[Path], what: str) -> list[Path]:
 
 
 def _no_result(path: Path) -> BenchError:
-    from prn_bench import sniff
     from prn_bench.errors import BenchError
+    from prn_bench.formats import sniff
 
     return BenchError(
         "this is not a result",

@@ -50,8 +50,8 @@ def import_predictions(
     from prn_bench.cli.show import _prediction_facts
     from prn_bench.dataset import open_dataset
     from prn_bench.predictions import write_predictions
-    from prn_bench.predictions_structure import FORMAT
-    from prn_bench.predictions_writer import SUFFIXES
+    from prn_bench.predictions.structure import FORMAT
+    from prn_bench.predictions.writer import SUFFIXES
     from prn_bench.readers import find_reader, reader_options
 
     store.refuse_overwriting_input(out, path, dataset)
@@ -178,7 +178,7 @@ def aggregate(
     json: Json = False,
 ) -> None:
     """Average per-sample errors that somebody published, by a protocol's rules."""
-    from prn_bench.aggregate import aggregate as average
+    from prn_bench.evaluate.aggregate import aggregate as average
     from prn_bench.results import make_folder, save
 
     folder = None if out is None else make_folder(out)

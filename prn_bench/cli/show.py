@@ -57,8 +57,8 @@ def info(
 ) -> None:
     """Say what a file holds: dataset, face model, predictions or result."""
     if croissant:
-        from prn_bench.croissant import croissant as describe
         from prn_bench.dataset import open_dataset
+        from prn_bench.dataset.croissant import croissant as describe
 
         tables.print_json(describe(open_dataset(file)))
         return
@@ -67,7 +67,10 @@ def info(
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    from prn_bench import facemodel_file, predictions_structure, schema, sniff
+    from prn_bench.dataset import schema
+    from prn_bench.facemodel import file as facemodel_file
+    from prn_bench.formats import sniff
+    from prn_bench.predictions import structure as predictions_structure
 
     _need(path)
     if path.name.endswith(RESULT_SUFFIXES):
@@ -94,8 +97,9 @@ def _need(path: Path) -> None:
 
 def _no_file_of_ours(path: Path) -> BenchError:
     """The error for a file that has no format of ours: damaged, a stranger's, or a folder."""
-    from prn_bench import sniff, store
+    from prn_bench import store
     from prn_bench.errors import BenchError
+    from prn_bench.formats import sniff
 
     expected = "a dataset, face-model, prediction or result file"
     if path.is_file() and (code := sniff.kind_of(path).code) is not None:

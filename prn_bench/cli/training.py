@@ -30,8 +30,8 @@ def demo(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
 ) -> None:
     """Show the whole way on synthetic faces: raw data, datasets, training, scores, report."""
-    from prn_bench import training_folder
     from prn_bench.demo import run_demo
+    from prn_bench.training import folder as training_folder
 
     with tables.steps() as say:
 

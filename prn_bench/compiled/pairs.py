@@ -91,7 +91,7 @@ def choose(
     candidates : (n, k) intp
         Rows of the fixed cloud.
     known_until, same_until, index, paired
-        See :class:`prn_bench.icp_pairs.MovingPairs`; all but the first are brought up to date.
+        See :class:`prn_bench.icp.pairs.MovingPairs`; all but the first are brought up to date.
     cross : (3, 3) float64
         Sum of partner times point, brought up to date.
     total : (4,) float64

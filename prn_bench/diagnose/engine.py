@@ -20,9 +20,9 @@ from prn_bench.diagnose.report import Change, Diagnosis, Mistake, ranked
 from prn_bench.diagnose.scene import Rows, Scene
 from prn_bench.diagnose.values import constant_output, reported_mistakes, value_mistakes
 from prn_bench.errors import BenchError, first_few
+from prn_bench.evaluate.reference import read_reference
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
-from prn_bench.reference import read_reference
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -62,7 +62,7 @@ def diagnose(
     BenchError
         ``no-landmarks``, ``no-depth`` (a 3D protocol for points without z), ``unknown-ids`` when the
         dataset knows none, ``duplicate-ids``, ``nothing-to-diagnose``, ``not-68-points``, and those
-        of :func:`prn_bench.reference.read_reference` and :func:`prn_bench.evaluate.score`.
+        of :func:`prn_bench.evaluate.reference.read_reference` and :func:`prn_bench.evaluate.score`.
 
     Examples
     --------

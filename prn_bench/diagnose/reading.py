@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from prn_bench.diagnose.scene import Rows, Scene, read_spaces
 from prn_bench.errors import BenchError
+from prn_bench.evaluate.reference import read_reference
 from prn_bench.protocol import Protocol
-from prn_bench.reference import read_reference
 from prn_bench.uvmap import decode_maps
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def read_scene(
     Raises
     ------
     BenchError
-        ``no-landmarks``, ``dataset-lacks``, and those of :func:`prn_bench.reference.read_reference`.
+        ``no-landmarks``, ``dataset-lacks``, and those of
+        :func:`prn_bench.evaluate.reference.read_reference`.
     """
     reference = read_reference(dataset, protocol)
     points = _reference_points(dataset, protocol)[rows]

@@ -20,6 +20,7 @@ from prn_bench.evaluate.bins import sample_bins
 from prn_bench.evaluate.case import Case, Scored, make_case
 from prn_bench.evaluate.dense import score_dense
 from prn_bench.evaluate.findings import findings_of
+from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.evaluate.landmarks import score_landmarks
 from prn_bench.evaluate.named import score_named
 from prn_bench.evaluate.pose import score_pose
@@ -27,9 +28,8 @@ from prn_bench.evaluate.runtime import score_runtime
 from prn_bench.evaluate.scan import score_scans
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
-from prn_bench.result_samples import Samples
 from prn_bench.results import Result
-from prn_bench.score_inputs import ScoreInputs
+from prn_bench.results.samples import Samples
 from prn_bench.summary import Summary
 
 if TYPE_CHECKING:

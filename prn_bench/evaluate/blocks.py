@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.dense_points import DensePoints
 from prn_bench.evaluate.case import Values
+from prn_bench.evaluate.dense_points import DensePoints
+from prn_bench.evaluate.inputs import ScoreInputs
+from prn_bench.evaluate.reference import FRAME_OFFSETS
 from prn_bench.metrics import depth_origin
 from prn_bench.normalizers import normalizer
 from prn_bench.protocol_fields import Protocol
-from prn_bench.reference import FRAME_OFFSETS
-from prn_bench.score_inputs import ScoreInputs
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding, first_few
-from prn_bench.mesh_landmarks import mesh_landmarks
-from prn_bench.predictions_structure import FRAMES
+from prn_bench.evaluate.inputs import ScoreInputs, subset_rows
+from prn_bench.evaluate.mesh_landmarks import mesh_landmarks
+from prn_bench.evaluate.reference import name_some
+from prn_bench.predictions.structure import FRAMES
 from prn_bench.protocol_fields import ANY_DATASET, Protocol
-from prn_bench.reference import name_some
-from prn_bench.score_inputs import ScoreInputs, subset_rows
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate.blocks import DenseWork
+from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.protocol import Protocol
 from prn_bench.protocol import protocol as find_protocol
-from prn_bench.score_inputs import ScoreInputs
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -47,7 +47,7 @@ def common_inputs(
     ------
     BenchError
         ``no-common-region`` when nothing is shared, ``not-dense`` for a protocol of other points,
-        and those of :class:`prn_bench.dense_points.DensePoints`.
+        and those of :class:`prn_bench.evaluate.dense_points.DensePoints`.
     """
     if not isinstance(protocol, Protocol):
         protocol = find_protocol(protocol)

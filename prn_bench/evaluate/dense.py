@@ -13,7 +13,7 @@ from prn_bench.evaluate.blocks import Block, BlockScore, DenseWork, dense_points
 from prn_bench.evaluate.case import Case, Scored, Values, refuse_missing, refuse_partly
 from prn_bench.evaluate.digests import digest_of
 from prn_bench.evaluate.findings import not_converged
-from prn_bench.reference import name_some, read_yaw
+from prn_bench.evaluate.reference import name_some, read_yaw
 from prn_bench.runner import run
 
 BLOCK_POINTS = 3 << 20  # of one side of a block: 38 MB; measured best of 1.5 to 6 million
@@ -26,7 +26,7 @@ def score_dense(case: Case) -> Scored:
     Raises
     ------
     BenchError
-        Those of :class:`prn_bench.dense_points.DensePoints`, ``missing-predictions``,
+        Those of :class:`prn_bench.evaluate.dense_points.DensePoints`, ``missing-predictions``,
         ``partly-missing``, ``zero-normalizer``.
     """
     dataset, protocol = case.dataset, case.protocol

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Scored
+from prn_bench.evaluate.reference import name_some
 from prn_bench.icp import MOST_STEPS
-from prn_bench.reference import name_some
-from prn_bench.result_samples import Samples
+from prn_bench.results.samples import Samples
 from prn_bench.subsets import PROFILE_DEG
 from prn_bench.summary import Summary
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.dense_points import DensePoints
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Scored, Values, chosen, refuse_missing, refuse_partly
+from prn_bench.evaluate.dense_points import DensePoints
+from prn_bench.evaluate.reference import MAP_BLOCK, Reference, image_points, read_reference
 from prn_bench.metrics import align_depth, nme, point_errors
 from prn_bench.protocol_fields import Protocol
-from prn_bench.reference import MAP_BLOCK, Reference, image_points, read_reference
 
 
 def score_landmarks(case: Case) -> Scored:
@@ -21,7 +21,7 @@ def score_landmarks(case: Case) -> Scored:
     Raises
     ------
     BenchError
-        Those of :mod:`prn_bench.reference`, ``missing-predictions``, ``partly-missing``.
+        Those of :mod:`prn_bench.evaluate.reference`, ``missing-predictions``, ``partly-missing``.
     """
     dataset, protocol = case.dataset, case.protocol
     predicted = np.full((len(dataset), protocol.points, protocol.dims), np.nan)

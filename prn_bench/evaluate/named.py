@@ -9,11 +9,11 @@ from prn_bench.errors import BenchError
 from prn_bench.evaluate.case import Case, Scored, Values, chosen
 from prn_bench.evaluate.digests import digest_of
 from prn_bench.evaluate.landmarks import whole_rows_missing
+from prn_bench.evaluate.reference import need, predicted_landmarks, read_whole, read_yaw
 from prn_bench.landmark_map import LandmarkMap, built_in_landmark_maps
 from prn_bench.landmarks import N_LANDMARKS
 from prn_bench.metrics import point_errors
 from prn_bench.normalizers import normalizer
-from prn_bench.reference import need, predicted_landmarks, read_whole, read_yaw
 
 DEFAULT_MAP = "aflw21-3ddfa"
 

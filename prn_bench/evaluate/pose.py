@@ -9,8 +9,8 @@ from prn_bench.errors import BenchError
 from prn_bench.evaluate.case import Case, Scored, Values, chosen
 from prn_bench.evaluate.digests import digest_of
 from prn_bench.evaluate.landmarks import whole_rows_missing
+from prn_bench.evaluate.reference import read_whole, read_yaw
 from prn_bench.pose import euler_errors, frobenius_errors, geodesic_errors, wrap_deg
-from prn_bench.reference import read_whole, read_yaw
 
 ANGLES = ("pitch", "yaw", "roll")
 

@@ -10,8 +10,8 @@ from prn_bench.checks.prediction_values import runtime_findings
 from prn_bench.errors import BenchError, Finding
 from prn_bench.evaluate.case import Case, Scored, Values, refuse_missing
 from prn_bench.evaluate.digests import digest_of
-from prn_bench.predictions_arrays import RUNTIME
-from prn_bench.reference import read_yaw
+from prn_bench.evaluate.reference import read_yaw
+from prn_bench.predictions.arrays import RUNTIME
 
 CONDITIONS = ("hardware", "batch")
 ONE = ("1", "1.0")

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding
 from prn_bench.evaluate.case import Case, Scored, Values, refuse_missing, refuse_partly
+from prn_bench.evaluate.clouds import PredictedClouds
 from prn_bench.evaluate.digests import digest_of
 from prn_bench.evaluate.findings import not_converged
+from prn_bench.evaluate.reference import name_some, read_yaw
 from prn_bench.evaluate.scan_look import look_findings, mouth_opening
+from prn_bench.evaluate.scans import ScanClouds
 from prn_bench.metrics import depth_origin
 from prn_bench.normalizers import normalizer
-from prn_bench.predicted_clouds import PredictedClouds
-from prn_bench.reference import name_some, read_yaw
 from prn_bench.runner import run
-from prn_bench.scans import ScanClouds
 
 if TYPE_CHECKING:
     from prn_bench.protocol_fields import Protocol

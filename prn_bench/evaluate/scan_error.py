@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from prn_bench.alignment import Similarity, fit_similarities
 from prn_bench.evaluate.aligned import FAILED, cloud_error, icp_device, icp_rule
 from prn_bench.evaluate.scan_look import covered_share
+from prn_bench.evaluate.scans import Cloud
 from prn_bench.icp import IcpFit, icp
 from prn_bench.nearest import nearest
 from prn_bench.protocol_fields import Protocol
-from prn_bench.scans import Cloud
 
 Values = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import Finding
 from prn_bench.evaluate.case import Case, Values
+from prn_bench.evaluate.reference import name_some
 from prn_bench.nearest import nearest
-from prn_bench.reference import name_some
 
 REACH = 0.05  # of the diagonal of the scan's region: beyond the error of any method, below a hole
 LEAST_COVERED = 0.8

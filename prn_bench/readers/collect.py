@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
 from prn_bench.predictions import Predictions, open_predictions
-from prn_bench.predictions_rows import StoredRows
-from prn_bench.predictions_writer import writing_predictions
+from prn_bench.predictions.rows import StoredRows
+from prn_bench.predictions.writer import writing_predictions
 from prn_bench.readers.files import Folder
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prn_bench.errors import BenchError, first_few
-from prn_bench.rawsource import RawSource, open_raw
 from prn_bench.readers.ids import SampleNames
+from prn_bench.recipes.rawsource import RawSource, open_raw
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -70,7 +70,7 @@ def sort_folder(
     ------
     BenchError
         ``no-output-files``, ``no-known-ids``, ``several-faces``, ``ambiguous-id``, ``bad-option``,
-        and those of :func:`prn_bench.rawsource.open_raw`.
+        and those of :func:`prn_bench.recipes.rawsource.open_raw`.
     """
     source = open_raw(path)
     parts: dict[str, dict[str, str]] = defaultdict(dict)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prn_bench.errors import BenchError, first_few
-from prn_bench.objfile import read_obj
+from prn_bench.formats.objfile import read_obj
 from prn_bench.predictions import Predictions
 from prn_bench.readers.collect import (
     Sample,
@@ -62,7 +62,7 @@ def read_obj_folder(
     ------
     BenchError
         ``bad-option``, ``frame-needed``, ``dataset-needed``, ``wrong-topology``, and those of
-        :func:`prn_bench.readers.files.sort_folder` and :func:`prn_bench.objfile.read_obj`.
+        :func:`prn_bench.readers.files.sort_folder` and :func:`prn_bench.formats.objfile.read_obj`.
 
     Notes
     -----

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
 from prn_bench.predictions import Predictions
-from prn_bench.predictions_npz import read_npy
-from prn_bench.rawsource import open_raw
+from prn_bench.predictions.npz import read_npy
 from prn_bench.readers.collect import Sample, collect, own_frame
 from prn_bench.readers.files import Folder, sort_folder
 from prn_bench.readers.values import finite_or_none
+from prn_bench.recipes.rawsource import open_raw
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset

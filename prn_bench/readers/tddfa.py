@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.objfile import read_obj
-from prn_bench.plyfile import read_ply
+from prn_bench.formats.objfile import read_obj
+from prn_bench.formats.plyfile import read_ply
 from prn_bench.predictions import Predictions
 from prn_bench.readers.collect import Sample, collect, own_frame
 from prn_bench.readers.files import Folder, refuse_several, sort_folder

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench import sniff
 from prn_bench.errors import BenchError
-from prn_bench.matfile import read_mat
-from prn_bench.predictions_npz import read_npy
+from prn_bench.formats import sniff
+from prn_bench.formats.matfile import read_mat
+from prn_bench.predictions.npz import read_npy
 
 Array = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def finite_or_none(values: Array, where: str) -> Array | None:
 
 
 def mat_array(data: bytes, where: str, name: str) -> NDArray:
-    """One array of a MATLAB file; errors of :func:`prn_bench.matfile.read_mat`."""
+    """One array of a MATLAB file; errors of :func:`prn_bench.formats.matfile.read_mat`."""
     return read_mat(data, where, [name])[name]
 
 
@@ -115,7 +115,7 @@ def faces_of(data: bytes, where: str) -> list[NDArray]:
     Raises
     ------
     BenchError
-        Of :func:`prn_bench.predictions_npz.read_npy`.
+        Of :func:`prn_bench.predictions.npz.read_npy`.
     """
     values = read_npy(data, where)
     if values.ndim == 3:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.objfile import read_obj
+from prn_bench.formats.objfile import read_obj
 from prn_bench.predictions import Predictions
 from prn_bench.readers.collect import Sample, collect, own_frame, without_degenerate
 from prn_bench.readers.files import Folder, sort_folder

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.face_errors import ErrorMap, Surface
+from prn_bench.evaluate.face_errors import ErrorMap, Surface
 from prn_bench.intervals import Interval, ced_band, headline_interval, subjects
 from prn_bench.results import Result
 from prn_bench.site.packing import packed, packed_whole

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from prn_bench.annotation import Fit
-from prn_bench.face_errors import ErrorMap, Surface, make_surface, relative_errors
+from prn_bench.evaluate.face_errors import ErrorMap, Surface, make_surface, relative_errors
 from prn_bench.facemodel import FaceModel
+from prn_bench.recipes.annotation import Fit
 from prn_bench.synthetic import scene
 from prn_bench.synthetic.face import synthetic_face_model
 from prn_bench.synthetic.people import random_person

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from prn_bench import gallery
 from prn_bench.errors import BenchError
 from prn_bench.evaluate.case import chosen, make_case
-from prn_bench.reference import predicted_landmarks
+from prn_bench.evaluate.inputs import ScoreInputs
+from prn_bench.evaluate.reference import predicted_landmarks
 from prn_bench.results import Result
-from prn_bench.score_inputs import ScoreInputs
 from prn_bench.site.wording import unit_words
 
 if TYPE_CHECKING:

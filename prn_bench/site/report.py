@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prn_bench.errors import BenchError, Finding
-from prn_bench.face_errors import error_map, surface_of
+from prn_bench.evaluate.face_errors import error_map, surface_of
+from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.leaderboard.markdown import interval_text
 from prn_bench.results import Result
-from prn_bench.score_inputs import ScoreInputs
 from prn_bench.site import charts, wording
 from prn_bench.site.build import HERE, environment, plotly_script, render_page
 from prn_bench.site.pictures import worst_first, worst_pictures

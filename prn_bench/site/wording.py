@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 
-from prn_bench.comparable import changed_fields
+from prn_bench.comparison.comparable import changed_fields
 from prn_bench.protocol_fields import Protocol, text_of
 
 #: The variant of a family that the others are compared with; else the first by name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prn_bench.facemodel import FaceModel
-from prn_bench.rawsource import RawSource
+from prn_bench.recipes.rawsource import RawSource
 
 SYNTHETIC_MARK = "SYNTHETIC.txt"
 _MODEL = "Face model: "

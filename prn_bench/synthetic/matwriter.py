@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prn_bench.annotation import Fit
+from prn_bench.recipes.annotation import Fit
 
 HEADER = b"MATLAB 5.0 MAT-file, made by prn-bench".ljust(
     116

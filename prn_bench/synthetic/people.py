@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.facemodel import FaceModel
-from prn_bench.ict import ict_albedo, sample_ict_expression, sample_ict_identity
+from prn_bench.facemodel.ict import ict_albedo, sample_ict_expression, sample_ict_identity
 from prn_bench.synthetic.face import sample_expression, sample_identity, vary_albedo
 from prn_bench.synthetic.face_grid import N_COLUMNS, N_ROWS
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry
-from prn_bench.annotation import N_EXPRESSION, N_IDENTITY, Fit
 from prn_bench.facemodel import FaceModel
+from prn_bench.recipes.annotation import N_EXPRESSION, N_IDENTITY, Fit
 from prn_bench.render import render, visible_points
 from prn_bench.synthetic.people import Person, random_expression
 

@@ -1,0 +1,1 @@
+"""Our speed against the plain way, side by side in one run."""

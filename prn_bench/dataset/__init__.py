@@ -1,0 +1,279 @@
+"""Reading dataset files: lazy, picklable, and a ``torch.utils.data.Dataset`` without importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prn_bench import store
+from prn_bench.dataset import derive, schema
+from prn_bench.errors import BenchError
+from prn_bench.facemodel import LandmarkBasis
+from prn_bench.uvmap import decode_maps, encode_maps
+
+if TYPE_CHECKING:
+    import h5py
+
+PIXELS = ("image", "position_map")
+DIGEST_ROWS, DIGEST_VALUES = 2048, 1 << 18  # blocks of a digest: rows of samples, values of others
+
+Rows = slice | NDArray[np.integer] | list[int] | None
+
+
+class Dataset:
+    """One dataset file.
+
+    The file is opened on first use, once per process, so that an object survives pickling and the fork,
+    spawn and forkserver start methods. ``len(dataset)`` and ``dataset[i]`` serve a torch ``DataLoader``.
+
+    Parameters
+    ----------
+    path : path
+
+    Attributes
+    ----------
+    path : Path
+    attributes : dict
+        Root attributes: recipe, title, licence, fingerprint, ...
+
+    Raises
+    ------
+    BenchError
+        When the file is not a whole dataset file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._handle: tuple[int, h5py.File] | None = None
+        self.attributes: dict[str, Any] = store.read_attributes(self._file)
+
+    @property
+    def _file(self) -> h5py.File:
+        if self._handle is None or self._handle[0] != os.getpid():
+            file = store.open_file(self.path, schema.DATASET_FORMAT, schema.DATASET_VERSION)
+            self._handle = (os.getpid(), file)
+        return self._handle[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        large = ("_uv_basis", "_landmark_basis")  # read again where they are needed
+        kept = {name: value for name, value in self.__dict__.items() if name not in large}
+        return {**kept, "_handle": None}
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._handle is not None and self._handle[0] == os.getpid():
+            self._handle[1].close()
+        self._handle = None
+
+    def __len__(self) -> int:
+        return len(self.sample_ids)
+
+    @cached_property
+    def sample_ids(self) -> NDArray[np.object_]:
+        """(n,) str, sorted."""
+        return self.read("sample_id")
+
+    @cached_property
+    def stored_names(self) -> frozenset[str]:
+        """Names of the arrays in the file."""
+        return frozenset(store.array_names(self._file))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of the arrays that can be read: stored, or derived in the coefficient layout."""
+        if self.attributes.get("layout") != "coefficients":
+            return self.stored_names
+        return self.stored_names | derive.derivable(self.stored_names)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes on the disk of position maps, other rows of samples, arrays shared by all, and images.
+
+        What HDF5 itself takes (a few hundred bytes a sample) counts with the images.
+        """
+        stored = store.stored_bytes(self._file)
+        shared = sum(size for name, size in stored.items() if schema.column(name) is None)
+        maps = stored.get(derive.MAP, 0)
+        rows = sum(stored.values()) - shared - maps
+        images = self.path.stat().st_size - shared - maps - rows
+        return {"images": images, "maps": maps, "rows": rows, "shared": shared}
+
+    def read(self, name: str, rows: Rows = None) -> NDArray:
+        """One array, whole or some rows of it (any order).
+
+        Position maps come in the fixed point of the file; see :meth:`position_maps` for pixels.
+
+        Raises
+        ------
+        BenchError
+            ``dataset-lacks`` when this dataset was built without it.
+        """
+        if name in self.stored_names:
+            return store.read_rows(self._file[name], rows)
+        if name not in self.names:
+            raise BenchError(
+                f"this dataset holds no {name}",
+                code="dataset-lacks",
+                where=self.path,
+                found=", ".join(sorted(self.names)),
+                remedy="Build it again with what gives this array (see `prn-bench build --help`).",
+            )
+        if name == derive.MAP:
+            return encode_maps(self.position_maps(rows))
+        return derive.derive(name, lambda other: self.read(other, rows), self._landmark_basis)
+
+    @cached_property
+    def _landmark_basis(self) -> LandmarkBasis:
+        parts = (self.read(f"landmark_basis/{part}") for part in ("mean", "identity", "expression"))
+        return LandmarkBasis(*parts)
+
+    @cached_property
+    def _uv_basis(self) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        identity = self.read("uv_basis/identity")
+        basis = np.concatenate([identity, self.read("uv_basis/expression")])
+        return self.read("uv_basis/mean"), basis, len(identity)
+
+    def stored_offset(self, name: str) -> NDArray[np.float64]:
+        """(2,) or (3,) px: what to add to image-frame points to get the points as the raw file had them."""
+        if name not in self.stored_names:
+            return np.zeros(self.read(name, slice(0, 1)).shape[-1])
+        node = self._file[name]
+        default = np.zeros(node.shape[-1])
+        return np.asarray(node.attrs.get("stored_offset", default), np.float64)
+
+    def position_maps(self, rows: Rows = None) -> NDArray[np.float32]:
+        """(n, 3, 256, 256) float32, crop frame, pixels."""
+        if derive.MAP in self.stored_names or derive.MAP not in self.names:
+            return decode_maps(self.read(derive.MAP, rows))
+        return derive.position_maps(lambda name: self.read(name, rows), *self._uv_basis)
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """(256, 256, 3) uint8 RGB, the crop of one sample."""
+        from PIL import Image
+
+        encoded = self.read("image", [row])[0]
+        with Image.open(io.BytesIO(encoded.tobytes())) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """One sample: id, image and position map where present, and every other array's row."""
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        row %= len(self)
+        sample: dict[str, Any] = {"sample_id": str(self.sample_ids[row])}
+        for name in sorted(self.names):
+            if schema.column(name) is None or name in ("sample_id", "row_sha256", "source_sha256"):
+                continue
+            if name == "image":
+                sample[name] = self.image(row)
+            elif name == "position_map":
+                sample[name] = self.position_maps([row])[0]
+            else:
+                sample[name] = self.read(name, [row])[0]
+        return sample
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open a dataset file.
+
+    Examples
+    --------
+    >>> from prn_bench.errors import BenchError
+    >>> try:
+    ...     open_dataset("nowhere.h5")
+    ... except BenchError as error:
+    ...     print(error)
+    nowhere.h5: there is no such file.
+    """
+    return Dataset(path)
+
+
+def row_digest(image: bytes | NDArray[np.uint8] | None, codes: NDArray[np.uint16] | None) -> bytes:
+    """sha256 of one sample's pixels: its encoded image and its position map in little-endian uint16."""
+    digest = hashlib.sha256()
+    if image is not None:
+        digest.update(image if isinstance(image, bytes) else image.tobytes())
+    if codes is not None:
+        digest.update(np.ascontiguousarray(codes, "<u2").data)
+    return digest.digest()
+
+
+def recompute_digests(path: str | Path) -> dict[str, Any]:
+    """What the digests of a dataset file are, from its content.
+
+    Returns
+    -------
+    dict
+        ``fingerprint`` and ``content_sha256`` (hex), and ``damaged``: the sample ids whose image or
+        position map no longer has the digest of its row.
+    """
+    dataset = open_dataset(path)
+    digests = file_digests(dataset)
+    damaged = []
+    if "row_sha256" in dataset.names:
+        stored = dataset.read("row_sha256")
+        for row, sample_id in enumerate(dataset.sample_ids):
+            image, codes = (
+                dataset.read(name, [row])[0] if name in dataset.stored_names else None
+                for name in ("image", "position_map")
+            )
+            if row_digest(image, codes) != stored[row].tobytes():
+                damaged.append(str(sample_id))
+    return {**digests, "damaged": damaged}
+
+
+def file_digests(dataset: Dataset) -> dict[str, str]:
+    """``fingerprint`` and ``content_sha256`` of a dataset, from its small arrays (pixels by row digest)."""
+    return {
+        "fingerprint": _digest(dataset, identity_only=True),
+        "content_sha256": _digest(dataset, identity_only=False),
+    }
+
+
+def _digest(dataset: Dataset, *, identity_only: bool) -> str:
+    keys = ("recipe", "recipe_version", "recipe_variant", "uv_layout", "face_model_id", "origin")
+    digest = hashlib.sha256()
+    for key in keys if identity_only else (*keys, "layout"):
+        digest.update(f"{key}={dataset.attributes.get(key)}\n".encode())
+    for name in sorted(dataset.names if identity_only else dataset.stored_names):
+        column = schema.column(name)
+        if name in PIXELS:
+            digest.update(f"{name} present\n".encode())
+        elif not identity_only or (column is not None and column.identity):
+            digest.update(f"{name}\n".encode())
+            digits = column.digits if column is not None and identity_only else None
+            for block in _blocks(dataset, name, per_sample=column is not None):
+                rounded = block if digits is None else np.round(block.astype(np.float64), digits)
+                digest.update(f"{rounded.shape}{rounded.dtype.kind}{rounded.itemsize}".encode())
+                digest.update(canonical_bytes(rounded))
+    return digest.hexdigest()
+
+
+def _blocks(dataset: Dataset, name: str, *, per_sample: bool) -> Iterator[NDArray]:
+    """An array in blocks of rows, so that memory does not grow with the dataset."""
+    if not per_sample:
+        values = dataset.read(name).reshape(-1)
+        yield from (values[i : i + DIGEST_VALUES] for i in range(0, len(values), DIGEST_VALUES))
+        return
+    for start in range(0, len(dataset), DIGEST_ROWS):
+        yield dataset.read(name, slice(start, start + DIGEST_ROWS))
+
+
+def canonical_bytes(values: NDArray) -> bytes | memoryview:
+    """The same bytes for the same values on every machine: little-endian, one NaN, one zero, utf-8."""
+    if values.dtype.kind in "UO":
+        return "".join(f"{value}\n" for value in values.reshape(-1)).encode()
+    if values.dtype.kind == "f":
+        values = values + values.dtype.type(0)  # a copy, in which -0.0 is 0.0
+        unknown = np.isnan(values)
+        if unknown.any():
+            values[unknown] = np.nan
+    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return plain.reshape(-1).view(np.uint8).data

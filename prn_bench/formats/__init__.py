@@ -1,0 +1,1 @@
+"""File formats of others, read without trusting them: MATLAB, OBJ, PLY, VRML, safetensors, TensorFlow."""

@@ -1,0 +1,1 @@
+"""What training needs and scoring shares: checkpoints, weights of the loss, the split, a run's folder."""
