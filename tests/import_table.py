@@ -11,7 +11,7 @@ GROUPS = {
     " pose ranking raster regions render resampling subsets summary uvmap",
     "files": "dataset facemodel formats images landmark_map outfile predictions protocol protocol_fields"
     " readers recipes results settings store store_guard topology",
-    "specialists": "gallery plots report surface",
+    "specialists": "gallery plots surface",
     "engine": "bench build checks comparison demo diagnose evaluate leaderboard runner site synthetic"
     " training",
     "top": "cli",

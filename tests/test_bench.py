@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from prn_bench.bench.build import build as bench
-from prn_bench.bench.build import icp as bench_icp
-from prn_bench.bench.build import plain as bench_plain
-from prn_bench.bench.build import score as bench_score
+from prn_bench.bench import build as bench
+from prn_bench.bench import icp as bench_icp
+from prn_bench.bench import plain as bench_plain
+from prn_bench.bench import score as bench_score
 from prn_bench.dataset import open_dataset
 from prn_bench.icp import icp
 from prn_bench.recipes import find_recipe

@@ -26,7 +26,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:37b1f074\nsize 24
         (b"MATLAB 7.3 MAT-file", "a MATLAB v7.3 (HDF5) file"),
         (b"\x89HDF\r\n\x1a\n....", "an HDF5 file"),
         (b"PK\x03\x04....", "a zip (or npz) archive"),
-        (gzip.compress(b"x"), "a gzip file"),
+        (gzip.compress(b"x", mtime=0), "a gzip file"),
         (b"\xff\xd8\xff\xe0", "a JPEG image"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (pickle.dumps({}), "a Python pickle, which is never read"),

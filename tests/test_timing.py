@@ -25,7 +25,7 @@ def test_median_and_quartiles_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stages_do_the_work_they_name() -> None:
     """Decoding gives nothing back but is done, and geometry is 43,867 vertices and 68 landmarks."""
-    from prn_bench.bench.build import model as bench_model
+    from prn_bench.bench import model as bench_model
 
     vertices, landmarks = bench_model.geometry(np.random.default_rng(0).random((2, 3, 256, 256)))
     assert vertices.shape == (2, 43_867, 3)

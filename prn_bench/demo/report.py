@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from prn_bench import gallery, geometry, plots
 from prn_bench.dataset import Dataset
 from prn_bench.evaluate.face_errors import error_map
 from prn_bench.predictions import open_predictions
-from prn_bench.report import Page
+from prn_bench.site.embed import Picture, asset, drawing, photograph, write_page
+from prn_bench.site.views import Cell, Grid, Page
 
 if TYPE_CHECKING:
     from prn_bench.demo import Outcome
@@ -34,13 +35,16 @@ def write(outcome: Outcome, files: Mapping[str, Path], training: Dataset, test: 
     training, test : Dataset
     """
     method, *_ = files
-    page = Page("prn_bench demo", _lead(outcome, method, len(training), len(test)))
-    _training_data(page, training)
-    _training_curve(page, outcome.report.parent)
-    _scores(page, outcome)
-    _test_pictures(page, method, files[method], test)
-    _planted(page, outcome)
-    page.save(outcome.report)
+    values = {
+        "lead": _lead(outcome, method, len(training), len(test)),
+        "scores": _scores(outcome),
+        "curve": _curve(outcome),
+        "pictures": list(_test_pictures(method, files[method], test)),
+        "training": [*_training_data(training), *_training_curve(outcome.report.parent)],
+        "planted": _planted(outcome),
+    }
+    page = Page(outcome.report.name, "demo.html", "The demo", values)
+    write_page(outcome.report, page, [asset("site.js")])
 
 
 def _lead(outcome: Outcome, method: str, n_training: int, n_test: int) -> str:
@@ -55,60 +59,60 @@ def _lead(outcome: Outcome, method: str, n_training: int, n_test: int) -> str:
     )
 
 
-def _training_data(page: Page, training: Dataset) -> None:
+def _training_data(training: Dataset) -> list[Picture]:
     rows = list(range(SHEET_SAMPLES))
-    page.heading("Training data: 300W-LP layout")
-    page.paragraph(
-        "One face seen from further and further aside. Green: the 68 landmarks, projected from the fit."
-    )
-    page.picture(
-        gallery.sample_sheet(training, rows, columns=3), "Crops with landmarks", kind="jpeg"
-    )
-    caption = (
+    maps = (
         "Their position maps: x, y, z of each face point in the crop as red, green, blue. "
         "This is what the network learns to predict."
     )
-    page.picture(gallery.map_sheet(training, rows, columns=3), caption)
+    return [
+        photograph(gallery.sample_sheet(training, rows, columns=3), "Crops with landmarks"),
+        drawing(gallery.map_sheet(training, rows, columns=3), maps),
+    ]
 
 
-def _training_curve(page: Page, root: Path) -> None:
+def _training_curve(root: Path) -> Iterator[Picture]:
     log = root / "training" / "log.jsonl"
-    if not log.is_file():
-        return
-    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    plots.training_figure(lines, out=root / "loss.png")
-    page.heading("Training")
-    caption = "Error on the training pictures, and NME on people held out of them"
-    page.picture((root / "loss.png").read_bytes(), caption)
+    if log.is_file():
+        lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+        plots.training_figure(lines, out=root / "loss.png")
+        caption = "Error on the training pictures, and NME on people held out of them"
+        yield drawing(root / "loss.png", caption)
 
 
-def _scores(page: Page, outcome: Outcome) -> None:
-    page.heading("Scores")
-    page.paragraph("NME in per cent under three protocols, which differ in frame and dimensions.")
-    for group in zip(*outcome.results.values(), strict=True):
-        rows = [
-            [name, *(f"{v:.3f}" for v in (s.mean_of_bins, s.mean_of_images, s.median)), s.n]
-            for name, s in zip(outcome.results, (result.summary for result in group), strict=True)
-        ]
-        page.table([group[0].protocol.id, "mean of bins", "mean of images", "median", "n"], rows)
+def _scores(outcome: Outcome) -> list[Grid]:
+    return [
+        _table(
+            f"scores-{at}",
+            group[0].protocol.id,
+            ["method", "mean of bins", "mean of images", "median", "n"],
+            [
+                [name, *(f"{v:.3f}" for v in (s.mean_of_bins, s.mean_of_images, s.median)), s.n]
+                for name, s in zip(outcome.results, (r.summary for r in group), strict=True)
+            ],
+        )
+        for at, group in enumerate(zip(*outcome.results.values(), strict=True))
+    ]
+
+
+def _curve(outcome: Outcome) -> Picture:
     out = outcome.report.with_name("ced.png")
-    plots.ced_figure([group[0] for group in outcome.results.values()], out=out, limit=30.0)
-    page.picture(out.read_bytes(), "Cumulative error distribution of all methods")
+    plots.ced_figure([first for first, *_ in outcome.results.values()], out=out, limit=30.0)
+    return drawing(out, "Cumulative error distribution of all methods")
 
 
-def _test_pictures(page: Page, method: str, file: Path, test: Dataset) -> None:
+def _test_pictures(method: str, file: Path, test: Dataset) -> Iterator[Picture]:
     """Pictures from the left profile to the right one, and the error over the face."""
     predictions = open_predictions(file)
     yaw = (test.read("yaw_deg/fitted") + 180) % 360 - 180
     rows = np.argsort(yaw)[np.linspace(0, len(yaw) - 1, min(TEST_SAMPLES, len(yaw))).astype(int)]
-    page.heading("Test pictures")
     points = _in_image(predictions, test, rows)
     sheet = gallery.sample_sheet(test, rows.tolist(), predicted=points, columns=4)
-    page.picture(sheet, f"Reference (green) and {method} (red), by yaw", kind="jpeg")
+    yield photograph(sheet, f"Reference (green) and {method} (red), by yaw")
     if "position_map" in predictions.arrays:
         out = file.with_name("uv-error.png")
         plots.uv_figure(error_map(predictions, test).error, title=method, out=out)
-        page.picture(out.read_bytes(), "Where on the face it errs: mean 3D error on the UV map")
+        yield drawing(out, "Where on the face it errs: mean 3D error on the UV map")
 
 
 def _in_image(
@@ -120,11 +124,15 @@ def _in_image(
     return geometry.apply_affine(geometry.invert_affine(crop), points)
 
 
-def _planted(page: Page, outcome: Outcome) -> None:
-    page.heading("Can the scores be trusted?")
-    page.paragraph(
-        "The planted method moves every point by a known share of the face box; the scoring engine, "
-        "which knows nothing of that, must find the same number."
-    )
+def _planted(outcome: Outcome) -> Grid:
     rows = [[label, f"{planted:.3f}", f"{found:.3f}"] for label, planted, found in outcome.planted]
-    page.table(["yaw (degrees)", "planted %", "found %"], rows)
+    columns = ["yaw (degrees)", "planted %", "found %"]
+    return _table("planted", "Planted and found", columns, rows)
+
+
+def _table(
+    name: str, caption: str, columns: list[str], rows: Sequence[Sequence[object]]
+) -> Grid:
+    """A grid whose first column holds words, the others numbers."""
+    cells = [[Cell(str(value)) for value in row] for row in rows]
+    return Grid(name, caption, columns, cells, frozenset(columns[1:]))

@@ -60,17 +60,14 @@ def build_site(data: Leaderboard, folder: str | Path) -> Path:
 
 def require_parts() -> None:
     """Refuse at once where pages could not be made; BenchError ``site-parts-missing``."""
-    environment()
     if find_spec("plotly") is None:
-        raise _missing("plotly")
+        raise _missing()
 
 
 def environment() -> Environment:
     """Templates of this package, with every text escaped."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError:
-        raise _missing("Jinja2") from None
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     return Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -91,13 +88,13 @@ def plotly_script() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise _missing("plotly") from None
+        raise _missing() from None
     return str(get_plotlyjs())
 
 
-def _missing(name: str) -> BenchError:
+def _missing() -> BenchError:
     return BenchError(
-        f"pages need {name}",
+        "pages need plotly",
         code="site-parts-missing",
         remedy="Install it: pip install 'prn-bench[site]'.",
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,28 +15,12 @@ from prn_bench.evaluate.case import chosen, make_case
 from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.evaluate.reference import predicted_landmarks
 from prn_bench.results import Result
+from prn_bench.site.embed import Picture, photograph
 from prn_bench.site.wording import unit_words
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
     from prn_bench.predictions import Predictions
-
-QUALITY = 85  # of JPEG: a crop takes about 15 kB
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture inside a page.
-
-    Attributes
-    ----------
-    address : str
-        The JPEG itself, as a data address.
-    caption : str
-    """
-
-    address: str
-    caption: str
 
 
 def worst_pictures(
@@ -61,7 +43,10 @@ def worst_pictures(
         return []
     captions = _captions(result)
     return [
-        Picture(_jpeg(dataset, row, own), captions[str(dataset.sample_ids[row])])
+        photograph(
+            gallery.sample_sheet(dataset, [row], predicted=own[None]),
+            captions[str(dataset.sample_ids[row])],
+        )
         for row, own in zip(rows, points, strict=True)
     ]
 
@@ -104,10 +89,3 @@ def _captions(result: Result) -> dict[str, str]:
         ): f"{name}: {error:.2f}{gap}{unit}, yaw {(yaw + 180) % 360 - 180:.0f}\N{DEGREE SIGN}"
         for name, error, yaw in zip(samples.ids, samples.errors, samples.yaw_deg, strict=True)
     }
-
-
-def _jpeg(dataset: Dataset, row: int, predicted: NDArray[np.float64]) -> str:
-    sheet = gallery.sample_sheet(dataset, [row], predicted=predicted[None])
-    stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -12,11 +12,11 @@ from prn_bench.evaluate.inputs import ScoreInputs
 from prn_bench.leaderboard.markdown import interval_text
 from prn_bench.results import Result
 from prn_bench.site import charts, wording
-from prn_bench.site.build import HERE, environment, plotly_script, render_page
+from prn_bench.site.build import plotly_script
+from prn_bench.site.embed import asset, write_page
 from prn_bench.site.pictures import worst_first, worst_pictures
 from prn_bench.site.rows import number, worst_rows
 from prn_bench.site.views import Cell, Chart, Grid, Page
-from prn_bench.store import atomic_path
 from prn_bench.summary import figure_text
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ def write_report(
     if target.suffix != ".html":
         raise BenchError("a report is saved as .html", code="unknown-suffix", where=path)
     title = f"{predictions.method['name']} on {dataset.attributes.get('title', 'a dataset')}"
-    scripts = [_asset("site.js"), plotly_script().replace("</script", "<\\/script")]
+    plotly = plotly_script().replace("</script", "<\\/script")
     values = {
-        "style": _asset("site.css"),
-        "scripts": [*scripts, _asset("charts.js")],
         "scores": _scores(results),
         "charts": list(_charts(results, dataset, predictions, inputs)),
         "worst": worst_rows(results[0]),
@@ -94,14 +92,8 @@ def write_report(
         "sha256": predictions.sha256 or "",
     }
     page = Page(target.name, "report.html", title, values)
-    text = render_page(environment(), page)
-    with atomic_path(target) as part:
-        part.write_bytes(text.encode())
+    write_page(target, page, [asset("site.js"), plotly, asset("charts.js")])
     return target
-
-
-def _asset(name: str) -> str:
-    return (HERE / "assets" / name).read_text("utf-8")
 
 
 def _scores(results: Sequence[Result]) -> Grid:
