@@ -54,8 +54,8 @@ def _lead(outcome: Outcome, method: str, n_training: int, n_test: int) -> str:
     own, mean = (outcome.results[name][0].summary.mean_of_images for name in (method, "mean face"))
     return (
         f"A small PRN, trained for {outcome.training_s:.0f} s on {n_training} pictures, has an NME of "
-        f"{own:.2f} % on {n_test} pictures of other people: {mean / own:.1f} times better than the "
-        f"mean face ({mean:.2f} %). {people}"
+        f"{own:.2f} % on {n_test} pictures of other people; the mean face has {mean:.2f} %, "
+        f"{mean / own:.1f} times as much. {people}"
     )
 
 
@@ -130,9 +130,7 @@ def _planted(outcome: Outcome) -> Grid:
     return _table("planted", "Planted and found", columns, rows)
 
 
-def _table(
-    name: str, caption: str, columns: list[str], rows: Sequence[Sequence[object]]
-) -> Grid:
+def _table(name: str, caption: str, columns: list[str], rows: Sequence[Sequence[object]]) -> Grid:
     """A grid whose first column holds words, the others numbers."""
     cells = [[Cell(str(value)) for value in row] for row in rows]
     return Grid(name, caption, columns, cells, frozenset(columns[1:]))
