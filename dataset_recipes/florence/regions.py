@@ -12,7 +12,7 @@ SPHERE_MM = 95.0  # GANFit's MICC evaluation and others
 SMALL_SPHERES_MM = {28: 60.0}  # the same script, for this subject
 TYPICAL_TILT_DEG = 25.0  # how far heads of the set look down: 23 to 32 in six landmark files
 NOSE_BAND_MM = 60.0
-BFM_VERTICES, VRN_REGION_VERTICES = 53215, 19618
+BFM_VERTICES = 53215
 NEAR_BFM_MM = 10.0  # farther from the registered model a vertex belongs to no region of it
 
 

@@ -17,19 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import store
-from prn_bench.recipes.annotation import N_EXPRESSION, N_IDENTITY, Companions, SampleFiles
 from prn_bench.build.audit import Audit
 from prn_bench.build.batch import Rows, cached_face_model, process
 from prn_bench.build.content import attributes_of, estimate_bytes, shared_arrays
+from prn_bench.build.spool import Spool, pack, unpack
+from prn_bench.dataset.schema import DATASET_FORMAT
 from prn_bench.dataset.writer import DatasetWriter
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
+from prn_bench.recipes import Card, Recipe
+from prn_bench.recipes.annotation import N_EXPRESSION, N_IDENTITY, Companions, SampleFiles
 from prn_bench.recipes.rawsample import COEFFICIENTS, MAPS, BuildTask
 from prn_bench.recipes.rawsource import RawSource, open_raw
-from prn_bench.recipes import Card, Recipe
 from prn_bench.runner import run
-from prn_bench.dataset.schema import DATASET_FORMAT
-from prn_bench.build.spool import Spool, pack, unpack
 
 # Many, since a batch reads the whole face model once; of maps fewer, since they fill the memory.
 BATCH_SAMPLES = {MAPS: 64, COEFFICIENTS: 256}

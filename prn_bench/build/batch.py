@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry, images, uvmap
-from prn_bench.dataset import derive
-from prn_bench.recipes.annotation import SampleFiles
 from prn_bench.build.columns import (
     PlacedFits,
     geometry_columns,
@@ -24,11 +22,12 @@ from prn_bench.build.columns import (
     reach_of_fits,
     residuals,
 )
-from prn_bench.dataset import row_digest
+from prn_bench.dataset import derive, row_digest
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
 from prn_bench.facemodel.file import load_face_model
 from prn_bench.facemodel.mesh import moved_map
+from prn_bench.recipes.annotation import SampleFiles
 from prn_bench.recipes.rawsample import COEFFICIENTS, MAPS, BuildTask, RawSample, read_samples
 from prn_bench.store import compress_map
 

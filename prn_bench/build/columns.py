@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry
-from prn_bench.facemodel import mesh
-from prn_bench.recipes.annotation import Fit
-from prn_bench.errors import BenchError
-from prn_bench.facemodel import FaceModel
-from prn_bench.recipes.rawsample import RawSample
 from prn_bench.dataset.schema import column
+from prn_bench.errors import BenchError
+from prn_bench.facemodel import FaceModel, mesh
+from prn_bench.recipes.annotation import Fit
+from prn_bench.recipes.rawsample import RawSample
 
 BOX_DIGITS = 3  # the box is rounded so that the crop does not hang on the last bit of a sum
 

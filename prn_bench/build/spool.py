@@ -13,7 +13,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TextIO
@@ -53,7 +53,7 @@ class Spool:
         """
         lock = self.folder.with_suffix(".lock")
         with writing(self._out), open(lock, "w") as stream:
-            if not _lock(stream):
+            if not _lock(stream, lock):
                 raise BenchError(
                     "another build is writing this file",
                     code="build-under-way",
@@ -68,8 +68,9 @@ class Spool:
     def ready(self, n_batches: int) -> set[int]:
         """Numbers of the batches that an earlier, unfinished build of the same plan left whole."""
         plan = self.folder / PLAN
-        if not plan.is_file() or plan.read_text("utf-8") != self._plan:
-            self.clear()
+        if not plan.is_file() or plan.read_bytes() != self._plan.encode():
+            with writing(self._out), suppress(FileNotFoundError):
+                shutil.rmtree(self.folder)  # or it stays, and would pass for what this build made
             return set()
         return {number for number in range(n_batches) if self._whole(number)}
 
@@ -101,7 +102,7 @@ class Spool:
         path = self._path(number)
         try:
             return unpack(path.read_bytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except Exception:  # any bit of it may have turned
             path.unlink(missing_ok=True)
             raise BenchError(
                 "a finished batch cannot be read back",
@@ -122,22 +123,27 @@ class Spool:
         try:
             with zipfile.ZipFile(self._path(number)) as archive:
                 findings = json.loads(_array(archive, f"{FINDINGS}.npy").tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return all(finding["level"] != "error" for finding in findings)
+        except Exception:  # any bit of it may have turned
             return False
-        return all(finding["level"] != "error" for finding in findings)
 
 
-def _lock(stream: TextIO) -> bool:
-    """Take an exclusive lock, where the system has such; it ends with the process."""
+def _lock(stream: TextIO, path: Path) -> bool:
+    """Take an exclusive lock, where the system has such; it ends with the process.
+
+    A file that its holder has removed meanwhile locks nothing: somebody else makes a new one.
+    """
     try:
         import fcntl
     except ImportError:  # Windows: two builds of one file then end with whichever is last
         return True
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):
         return False
-    return True
+    except OSError:  # a file system without locks
+        return True
 
 
 def pack(rows: Rows) -> bytes:

@@ -69,11 +69,29 @@ FAMILIES: dict[str, Column] = {
     "yaw_deg/": Column((), "float64", True, "yaw by a named source, as stored"),
 }
 
-#: Arrays of the UV layout, the same for all samples.
-UV_NAMES = (
-    *("uv/face_mask", "uv/region_weights", "uv/landmark_pixels", "uv/triangles", "uv/covered"),
-    *("uv/vertices", "uv/weights", "uv/landmark_vertices"),
-)
+#: Arrays of the dataset as a whole, with all their axes.
+SHARED: dict[str, Column] = {
+    "uv/covered": Column((-1, -1), "bool", False, "pixels of the map on the face"),
+    "uv/face_mask": Column((-1, -1), "bool", False, "pixels that count in dense scores"),
+    "uv/region_weights": Column((-1, -1), "uint8", False, "16, 4, 3, 0 of the loss"),
+    "uv/landmark_pixels": Column((68, 2), "int32", False, "row, column"),
+    "uv/landmark_vertices": Column((68,), "int32", False, "of the face model"),
+    "uv/triangles": Column((-1, 3), "int32", False, "of covered pixels, row-major numbers"),
+    "uv/vertices": Column((-1, -1, 3), "int32", False, "three vertices a pixel"),
+    "uv/weights": Column((-1, -1, 3), "float32", False, "their weights"),
+    "uv_basis/mean": Column((3, -1, -1), "float32", False, "model frame and units"),
+    "uv_basis/identity": Column((-1, 3, -1, -1), "float32", False, "a map a component"),
+    "uv_basis/expression": Column((-1, 3, -1, -1), "float32", False, "a map a component"),
+    "landmark_basis/mean": Column((68, 3), "float64", False, "model frame and units"),
+    "landmark_basis/identity": Column((68, 3, -1), "float64", False, "a column a component"),
+    "landmark_basis/expression": Column((68, 3, -1), "float64", False, "a column a component"),
+    "scan/vertices": Column((-1, 3), "float32", False, "world frame, mm, all scans in a row"),
+    "scan/triangles": Column((-1, 3), "int32", False, "each scan's own numbers"),
+    "scan/vertex_start": Column((-1,), "int64", False, "first row of each scan, and the end"),
+    "scan/triangle_start": Column((-1,), "int64", False, "first row of each scan, and the end"),
+    "scan/landmarks": Column((-1, 68, 3), "float64", False, "world frame, mm"),
+    "scan/nose_tip": Column((-1, 3), "float64", False, "world frame, mm"),
+}
 
 ALWAYS = ("sample_id", "landmarks", "landmarks_visible", "image_size", "box", "crop")
 

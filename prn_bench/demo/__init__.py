@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import geometry
-from prn_bench.demo import report as demo_report
 from prn_bench.build import build
 from prn_bench.dataset import Dataset, open_dataset
+from prn_bench.demo import report as demo_report
 from prn_bench.evaluate import score
 from prn_bench.facemodel.file import load_face_model, save_face_model
 from prn_bench.predictions import open_predictions, write_predictions

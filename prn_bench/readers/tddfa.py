@@ -145,6 +145,21 @@ def _load(
         if part in files:
             data, where = folder.read(files[part])
             found["vertices"] = mesh_of(_vertices(part, data, where), (N_VERTICES,), where)
+    found |= points_of(files, folder, faces)
+    if one_based:
+        shift = _crop_pixel(sample_id, files, folder)
+        found = {
+            name: None if points is None else points - shift[: points.shape[1]]
+            for name, points in found.items()
+        }
+    return found
+
+
+def points_of(
+    files: dict[str, str], folder: Folder, faces: str, n_vertices: int = N_VERTICES
+) -> Sample:
+    """What a sample's text and array files hold: landmarks, vertices."""
+    found: Sample = {}
     if "points" in files:
         data, where = folder.read(files["points"])
         found["landmarks"] = landmarks_of(text_table(data, where), where)
@@ -152,13 +167,7 @@ def _load(
         if part in files:
             data, where = folder.read(files[part])
             face = first_face(faces_of(data, where), faces, where)
-            found |= {} if face is None else array_part(face, where)
-    if one_based:
-        shift = _crop_pixel(sample_id, files, folder)
-        found = {
-            name: None if points is None else points - shift[: points.shape[1]]
-            for name, points in found.items()
-        }
+            found |= {} if face is None else array_part(face, where, n_vertices)
     return found
 
 
@@ -180,11 +189,11 @@ def first_face(found: list[NDArray], faces: str, where: str) -> NDArray | None:
     return found[0] if found else None
 
 
-def array_part(values: NDArray, where: str, counts: tuple[int, ...] = (N_VERTICES,)) -> Sample:
+def array_part(values: NDArray, where: str, n_vertices: int = N_VERTICES) -> Sample:
     """Landmarks or vertices, told apart by their number."""
     if N_LANDMARKS in values.shape:
         return {"landmarks": landmarks_of(values, where)}
-    return {"vertices": mesh_of(values, counts, where)}
+    return {"vertices": mesh_of(values, (n_vertices,), where)}
 
 
 def _crop_pixel(sample_id: str, files: dict[str, str], folder: Folder) -> Array:

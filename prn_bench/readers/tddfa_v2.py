@@ -14,8 +14,8 @@ from prn_bench.formats.plyfile import read_ply
 from prn_bench.predictions import Predictions
 from prn_bench.readers.collect import Sample, collect, image_heights, own_frame
 from prn_bench.readers.files import Folder, refuse_several, sort_folder
-from prn_bench.readers.tddfa import array_part, first_face
-from prn_bench.readers.values import faces_of, landmarks_of, mesh_of, text_table
+from prn_bench.readers.tddfa import points_of
+from prn_bench.readers.values import mesh_of
 
 if TYPE_CHECKING:
     from prn_bench.dataset import Dataset
@@ -81,15 +81,7 @@ def _load(
     found: Sample = {}
     if "ply" in files or "obj" in files:
         found["vertices"] = _mesh(files, folder, sizes[sample_id][0], faces)
-    if "points" in files:
-        data, where = folder.read(files["points"])
-        found["landmarks"] = landmarks_of(text_table(data, where), where)
-    for part in ("points_array", "array"):
-        if part in files:
-            data, where = folder.read(files[part])
-            face = first_face(faces_of(data, where), faces, where)
-            found |= {} if face is None else array_part(face, where, (N_VERTICES,))
-    return found
+    return found | points_of(files, folder, faces, N_VERTICES)
 
 
 def _mesh(
