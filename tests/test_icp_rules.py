@@ -9,8 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from prn_bench.alignment import Similarity
 from prn_bench.geometry import rotation_matrix
 from prn_bench.icp import IcpRule, icp
+from prn_bench.icp.point_tree import PointTree
+from prn_bench.icp.walk import Walk
 
 Array = NDArray[np.float64]
 
@@ -127,3 +130,17 @@ def test_the_answer_is_a_fixed_point(face_model: Any) -> None:
     centred = [side - side.mean(0) for side in (pairs, moved)]
     again = centred[1] @ rotation_of(centred[0].T @ centred[1]).T + pairs.mean(0)
     np.testing.assert_allclose(again, moved, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_mean_square_from_sums_is_that_of_the_distances(forward: bool) -> None:
+    """What a tolerance is compared with needs no distances; in either direction, with scale."""
+    rng = np.random.default_rng(5)
+    points, target = rng.normal(size=(60, 3)), rng.normal(size=(50, 3))
+    motion = Similarity(1.3, rotation_matrix(0.2, -0.4, 0.1), np.array([0.3, -0.2, 0.5]))
+    mine, fixed = (points, target) if forward else (target, points)
+    walk = Walk(PointTree(fixed), forward=forward, with_scale=True, workers=1)
+    pairs = walk.pairs(mine)
+    walk.place(pairs, motion)
+    expected = (walk.distances(pairs, motion) ** 2).mean()
+    assert walk.mean_square(pairs, motion) == pytest.approx(expected, rel=1e-12)

@@ -175,21 +175,20 @@ def _icp(
 def _run(walk: Walk, moving: Array, motion: Similarity, rule: IcpRule, *, reach: float) -> IcpFit:
     """Steps of the whole cloud until the rule is met."""
     pairs, last, steps = walk.pairs(moving), np.nan, 0
-    seen, distance = np.ones(len(moving), bool), np.zeros(1)
+    seen = np.ones(len(moving), bool)
     status: Status = "not-converged"
     for steps in range(1, (rule.max_iterations or MOST_STEPS) + 1):
         changed = walk.place(pairs, motion)
         if steps > 1 and not (changed or rule.tolerance):
             status = "ok"
             break
-        if rule.tolerance or rule.trim:
-            distance = walk.distances(pairs, motion)
-            seen = _inliers(distance, rule.trim)
+        if rule.trim:
+            seen = _inliers(walk.distances(pairs, motion), rule.trim)
+        value = _measure(walk, pairs, motion, seen, rule) if rule.tolerance else np.nan
         motion = _step(walk, pairs, seen, rule)
         if not 1 / SCALE_RANGE < motion.scale / reach < SCALE_RANGE:
             status = "scale-collapse"
             break
-        value = _measure(distance[seen], rule.criterion) if rule.tolerance else np.nan
         unit = value if rule.criterion == "relative-rmse" else 1.0
         if abs(last - value) <= rule.tolerance * unit:
             status = "ok"
@@ -229,11 +228,17 @@ def _inliers(distance: Array, trim: float) -> NDArray[np.bool_]:
     return np.asarray(distance <= limit)
 
 
-def _measure(distance: Array, criterion: Criterion) -> float:
-    if criterion == "mean-distance":
-        return float(distance.mean())
-    square = float((distance**2).mean())
-    return square if criterion == "mse" else float(np.sqrt(square))
+def _measure(
+    walk: Walk, pairs: MovingPairs, motion: Similarity, seen: NDArray[np.bool_], rule: IcpRule
+) -> float:
+    """What is compared with the tolerance, before the next step."""
+    if rule.criterion == "mean-distance":
+        return float(walk.distances(pairs, motion)[seen].mean())
+    if rule.trim:
+        square = float((walk.distances(pairs, motion)[seen] ** 2).mean())
+    else:
+        square = walk.mean_square(pairs, motion)
+    return square if rule.criterion == "mse" else float(np.sqrt(square))
 
 
 def _cloud(values: NDArray[np.floating]) -> Array:

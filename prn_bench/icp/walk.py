@@ -50,6 +50,17 @@ class Walk:
         predicted, reference = self.sides(pairs)
         return np.asarray(np.linalg.norm(motion.apply(predicted) - reference, axis=1))
 
+    def mean_square(self, pairs: MovingPairs, motion: Similarity) -> float:
+        """Mean of the squared distances after a motion, from the sums that the pairs keep."""
+        n, mine, other = len(pairs.points), pairs.mean, pairs.sum_paired / len(pairs.points)
+        squares = pairs.spread + float(mine @ mine), pairs.squares / n
+        cross = pairs.cross / n  # partner times point
+        if not self.forward:
+            mine, other, squares, cross = other, mine, squares[::-1], cross.T
+        linear, move = motion.linear, motion.translation
+        placed = motion.scale**2 * squares[0] + move @ (move + 2 * linear @ mine)
+        return max(0.0, float(placed + squares[1] - 2 * ((linear * cross).sum() + move @ other)))
+
     def sides(self, pairs: MovingPairs) -> tuple[Array, Array]:
         """(n, 3) predicted points of the pairs, before any motion, and their references."""
         sides = pairs.points, pairs.paired
