@@ -14,11 +14,13 @@ TORCH := torch==2.13.0
 CPU_BUILD := --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format check docs clean
+.PHONY: help setup demo test slow coverage format check docs clean
 
 help:
 	@echo 'make demo     synthesise data, build, train, score and plot; no dataset to download'
-	@echo 'make test     run the whole test suite'
+	@echo 'make test     run the test suite on all cores, but for what is slow'
+	@echo 'make slow     run the slow tests: trainings, campaigns, the wheel'
+	@echo 'make coverage run all tests, and list the lines of prn_bench that none of them reaches'
 	@echo 'make check    lint, format and type checks, import table, documentation'
 	@echo 'make docs     run the examples in the documentation'
 	@echo 'make format   rewrite the sources in the house format'
@@ -54,7 +56,13 @@ demo: setup
 	@$(BIN)/prn-bench demo
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+
+slow: setup
+	@$(BIN)/python -m pytest -m slow
+
+coverage: setup
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 format: setup
 	@$(BIN)/ruff check --fix
