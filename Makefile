@@ -41,13 +41,14 @@ $(STAMP): pyproject.toml
 	    echo 'setup needs Python 3.11 or newer with venv (Debian, Ubuntu: apt install python3 python3-venv)' >&2; \
 	    exit 1; \
 	  fi; \
-	  echo "setup: making $(VENV) with $$("$$found" --version), once; this takes a minute or two"; \
+	  echo "setup: making $(VENV) with $$("$$found" --version), once; this takes some minutes"; \
 	  "$$found" -m venv $(VENV); \
 	else \
 	  echo 'setup: bringing $(VENV) up to date with pyproject.toml'; \
 	fi; \
 	$(PIP) -e '.[dev]'; \
-	if ! command -v nvidia-smi >/dev/null; then $(PIP) $(CPU_BUILD) $(TORCH) 2>/dev/null || true; fi; \
+	if ! command -v nvidia-smi >/dev/null; then $(PIP) $(CPU_BUILD) $(TORCH) 2>/dev/null || \
+	  echo 'setup: no CPU build of PyTorch within reach; the usual one is larger' >&2; fi; \
 	$(PIP) $(TORCH) -e '.[dev,train,export]' || echo 'setup: PyTorch cannot be installed here, so' \
 	  'the demo trains no network; later: $(BIN)/pip install $(TORCH) -e .[train,export]' >&2; \
 	touch $@
@@ -72,10 +73,11 @@ check: setup
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/test_imports.py tests/test_house.py tests/test_docs.py
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow' tests/test_imports.py \
+	  tests/test_house.py tests/test_security.py tests/test_docs.py tests/test_docs_commands.py
 
 docs: setup
-	@$(BIN)/python -m pytest -q tests/test_docs.py
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal tests/test_docs.py tests/test_docs_commands.py
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

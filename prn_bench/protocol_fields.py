@@ -156,16 +156,22 @@ class Protocol:
             ``protocol-key`` for unknown or absent fields, ``protocol-value``, and
             ``protocol-clash`` for fields that contradict each other.
         """
+        if not isinstance(table, Mapping):
+            what = "a protocol is a table of fields"
+            raise BenchError(what, code="protocol-value", where=where, found=repr(table)[:60])
         known = {field.name for field in fields(cls)}
         needed = {field.name for field in fields(cls) if field.default is MISSING}
-        wrong = [f"no field {key!r}" for key in sorted(table.keys() - known)]
-        wrong += [f"to state or inherit {key!r}" for key in sorted(needed - table.keys())]
-        if wrong:
+        unknown, lacking = sorted(table.keys() - known), sorted(needed - table.keys())
+        if unknown or lacking:
+            what = f"has no field {', '.join(unknown)}" if unknown else "states too little"
             raise BenchError(
-                f"a protocol has {' and '.join(wrong)}",
+                f"a protocol {what}",
                 code="protocol-key",
                 where=where,
-                expected=", ".join(sorted(known)),
+                expected=", ".join(["extends", *sorted(known)] if unknown else lacking),
+                remedy='Take the rest from another one: extends = "aflw2000/68/2d@all".'
+                if lacking
+                else None,
             )
         result = cls(**{name: _value(name, raw, where) for name, raw in table.items()})
         _check_agreement(result, where)
@@ -192,7 +198,7 @@ def _value(name: str, raw: Any, where: str | Path) -> Any:
         value = _numbers(name, raw) if name in ("bin_edges", "bin_centres") else _plain(raw, hint)
         if not (allowed is None or name.startswith("bin_") or _fits(value, allowed)):
             raise ValueError
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise BenchError(
             f"the field {name} has a value that it cannot take",
             code="protocol-value",

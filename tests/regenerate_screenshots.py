@@ -22,6 +22,7 @@ OPTIONS = [
     "--enable-unsafe-swiftshader",
 ]
 PHONE = {"width": 390, "height": 844}
+PART = {"width": 720, "height": 895}  # of the demo's report, beside another
 Shot = tuple[Path, str, dict[str, int], str | None]
 
 
@@ -32,11 +33,18 @@ def main(demo: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = driver.chromium.launch(executable_path=chromium, args=OPTIONS)
-        for name, (page, scheme, size, place) in shots(Path(folder), demo).items():
+        wanted = shots(Path(folder), demo)
+        for name, (page, scheme, size, place) in wanted.items():
             context = browser.new_context(viewport=size, color_scheme=scheme)
             shoot(context.new_page(), page, place, IMAGES / name)
             context.close()
-            shrink(IMAGES / name)
+        if demo is not None:
+            beside(
+                IMAGES / "demo_report.png", IMAGES / "demo_pictures.png", IMAGES / "demo_report.jpg"
+            )
+        for name in wanted:
+            if (IMAGES / name).is_file():
+                shrink(IMAGES / name)
 
 
 def shots(folder: Path, demo: Path | None) -> dict[str, Shot]:
@@ -55,6 +63,8 @@ def shots(folder: Path, demo: Path | None) -> dict[str, Shot]:
         "leaderboard_3d.png": (site / "example.html", "light", SIZE, "#chart-surface"),
     }
     if demo is not None:
+        found["demo_report.png"] = (demo / "report.html", "light", PART, None)
+        found["demo_pictures.png"] = (demo / "report.html", "light", PART, "#pictures")
         found["leaderboard_report.png"] = (report(demo, folder), "light", SIZE, "#worst")
     return found
 
@@ -71,6 +81,19 @@ def report(demo: Path, folder: Path) -> Path:
     names = ("aflw2000/68/2d@3ddfa-fit", "aflw2000/dense/3d@prnet-mask")
     results = [score(predictions, dataset, name) for name in names]
     return write_report(results, dataset, predictions, folder / "report.html")
+
+
+def beside(left: Path, right: Path, out: Path) -> None:
+    """Two pictures as one, with photographs in it: JPEG."""
+    from PIL import Image
+
+    parts = [Image.open(path).convert("RGB") for path in (left, right)]
+    both = Image.new("RGB", (sum(part.width for part in parts), parts[0].height))
+    for part, x in zip(parts, (0, parts[0].width), strict=True):
+        both.paste(part, (x, 0))
+    both.save(out, quality=84, optimize=True, progressive=True)
+    left.unlink()
+    right.unlink()
 
 
 def shrink(path: Path) -> None:

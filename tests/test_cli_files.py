@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -199,17 +197,3 @@ def test_a_folder_that_cannot_be_written(run, place, monkeypatch):
         code, _, err = run(*words.split())
         assert code == 2
         assert err.startswith("prn-bench: new.h5: cannot write (Permission denied). Write into")
-
-
-def test_the_first_example_of_the_readme_runs(run, place):
-    """Every command of it, word for word, on synthetic data under the names that it shows."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    blocks = re.findall(r"^```console\n(.*?)^```", text, re.M | re.S)
-    block = next(block for block in blocks if "$ prn-bench import" in block)
-    lines = [line.removeprefix("$ prn-bench ") for line in block.splitlines()]
-    assert len(lines) == 7
-    for line in lines:
-        code, _, err = run(*shlex.split(line))
-        found = line.startswith("doctor") and code == 1  # made-up points may have mistakes
-        assert code == 0 or found, (line, err)
-    assert (place / "ced.pdf").read_bytes().startswith(b"%PDF")

@@ -260,16 +260,22 @@ def test_many_methods(run: Run, three: list[Result], tmp_path: Path) -> None:
 
 
 def test_a_folder_of_several_protocols(run: Run, folder: Path) -> None:
-    """They are not mixed; --protocol takes those of one, by its rules."""
+    """They are not mixed: a table for each that two methods have; --protocol takes those of one."""
     save(result("PRN", protocol="aflw2000/68/2d@all"), folder)
-    code, _, err = run("compare", folder)
-    assert code == 2
-    assert "aggregate" in err
-    assert "--protocol" in err
+    code, out, _ = run("compare", folder)
+    assert code == 0
+    assert out.count("verdict") == 1
+    assert "not compared: aflw2000/68/2d@all, with a result of PRN only" in out
+    save(result("Copy", protocol="aflw2000/68/2d@all"), folder)
+    code, out, _ = run("compare", folder, "--json")
+    assert (code, [len(one["entries"]) for one in json.loads(out)]) == (0, [3, 2])
+    one, other = sorted(folder.glob("prn--*.json"))
+    code, _, err = run("compare", one, other)
+    assert (code, "aggregate" in err, "--protocol" in err) == (2, True, True)
     code, out, _ = run("compare", folder, "-p", FIT, "--json")
     assert (code, len(json.loads(out)["entries"])) == (0, 3)
     code, _, err = run("compare", folder, "-p", "aflw2000/68/2d@max")
-    assert (code, "none of 4 results" in err) == (2, True)
+    assert (code, "none of 5 results" in err) == (2, True)
 
 
 def test_bad_use(run: Run, tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """What the documentation shows is run, or at least compared with what there is.
 
-``python`` blocks of a page run from top to bottom in one interpreter and an empty folder; those
-with ``>>>`` are doctests. In ``console`` blocks every ``prn-bench`` and ``make`` line must name
-words and options that exist. ``<!-- not run: reason -->`` before a block leaves it out.
+``python`` blocks of a page without commands run from top to bottom in one interpreter and an empty
+folder; those with ``>>>`` are doctests. Pages with commands run in ``test_docs_commands.py``; here every
+``prn-bench`` and ``make`` line must name words and options that exist. ``<!-- not run: reason -->``
+before a block leaves it out; a block whose first line says ``file=NAME`` is a file.
 """
 
 from __future__ import annotations
 
 import doctest
-import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -23,10 +24,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES += sorted((ROOT / "docs").glob("**/*.md"))
 LANGUAGES = {"python", "console", "text", "toml", "json", "csv", "bibtex", "make"}
 FENCE = re.compile(
-    r"^(?P<mark>```+)(?P<language>\S*)[^\n]*\n(?P<code>.*?)^(?P=mark)\s*$", re.M | re.S
+    r"^(?P<mark>```+)(?P<language>\S*)(?: file=(?P<file>\S+))?[^\n]*\n(?P<code>.*?)^(?P=mark)\s*$",
+    re.M | re.S,
 )
 LINK = re.compile(r"\]\((?!\w+:|#)(?P<path>[^)#\s]+)|(?:src|href)=\"(?!\w+:|#)(?P<html>[^\"#]+)\"")
 NOT_RUN = re.compile(r"<!-- not run: \S[^>]*-->\s*$")
@@ -36,12 +39,13 @@ SEPARATORS = {"|", "||", "&&", ";", "&"}
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: language, text, line number of its first line, and whether it counts."""
+    """One fenced block: language, text, line of its first line, whether it counts, which file it is."""
 
     language: str
     code: str
     line: int
     runs: bool
+    file: str = ""
 
 
 def blocks(text: str) -> list[Block]:
@@ -52,6 +56,7 @@ def blocks(text: str) -> list[Block]:
             match["code"],
             text.count("\n", 0, match.start("code")) + 1,
             NOT_RUN.search(text[: match.start()]) is None,
+            match["file"] or "",
         )
         for match in FENCE.finditer(text)
     ]
@@ -61,16 +66,21 @@ def script(text: str) -> str:
     """The plain ``python`` blocks of a page, each on the line where the page has it."""
     lines = [""] * text.count("\n")
     for block in blocks(text):
-        if block.language == "python" and block.runs and ">>>" not in block.code:
+        if is_script(block):
             code = block.code.splitlines()
             lines[block.line - 1 : block.line - 1 + len(code)] = code
     return "\n".join(lines)
 
 
-def console_commands(text: str, *, runs: bool = False) -> Iterator[list[str]]:
-    """The words of each command behind a ``$`` that is ours, or ``cp``; all of them, or those that run."""
+def is_script(block: Block) -> bool:
+    """Whether a block is Python to be run as it stands."""
+    return block.language == "python" and block.runs and not block.file and ">>>" not in block.code
+
+
+def console_commands(text: str) -> Iterator[list[str]]:
+    """The words of each command behind a ``$`` that is ours, or ``cp``."""
     for block in blocks(text):
-        if block.language != "console" or (runs and not block.runs):
+        if block.language != "console":
             continue
         joined = block.code.replace("\\\n", " ")
         for line in re.findall(r"^\$ (.*)$", joined, re.M):
@@ -118,10 +128,16 @@ def page_id(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def has_commands(page: Path) -> bool:
+    """Whether ``prn-bench`` is in its console blocks: then all of the page runs in one go, elsewhere."""
+    return any(words[0] == "prn-bench" for words in console_commands(page.read_text("utf-8")))
+
+
 pages = pytest.mark.parametrize("page", PAGES, ids=page_id)
+WITHOUT_COMMANDS = [page for page in PAGES if not has_commands(page)]
 
 
-@pages
+@pytest.mark.parametrize("page", WITHOUT_COMMANDS, ids=page_id)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     """The page's scripts end without an error, and its doctests print what they say."""
     text = page.read_text(encoding="utf-8")
@@ -130,7 +146,12 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     paths = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, cwd=tmp_path, env=paths, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    names: dict[str, Any] = {}
+
+
+@pages
+def test_the_doctests_of_a_page_print_what_they_say(page: Path) -> None:
+    """Each ``>>>`` of a page."""
+    text, names = page.read_text(encoding="utf-8"), dict[str, Any]()
     for block in blocks(text):
         if block.language == "python" and block.runs and ">>>" in block.code:
             example = doctest.DocTestParser().get_doctest(
@@ -161,6 +182,52 @@ def test_a_page_is_well_formed(page: Path) -> None:
         name for found in re.findall(r"prn-bench\[([\w,-]+)\]", text) for name in found.split(",")
     ]
     assert set(extras) <= set(project["optional-dependencies"])
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is something in a module, or a module."""
+    home, _, last = name.rpartition(".")
+    if hasattr(importlib.import_module(home), last):  # first: folders of data are no modules
+        return True
+    return importlib.util.find_spec(name) is not None
+
+
+@pages
+def test_names_in_the_text_exist(page: Path) -> None:
+    """Dotted names of modules and functions, and paths of source files."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    names = set(re.findall(r"`((?:prn_bench|reference_model)(?:\.\w+)+)", text))
+    groups = {"prn_bench.recipes", "prn_bench.readers"}  # of entry points, too
+    assert [name for name in sorted(names - groups) if not resolves(name)] == []
+    paths = re.findall(r"`((?:prn_bench|tests|reference_model|dataset_recipes)/[\w/.]+)`", text)
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+@pages
+def test_what_is_not_run_says_why_and_what_runs_instead(page: Path) -> None:
+    """A marker names the test that runs the same on a small scale; only installing has none."""
+    for reason in re.findall(r"<!-- not run: (.*?) -->", page.read_text(encoding="utf-8")):
+        tests = re.findall(r"tests/\w+\.py", reason)
+        assert tests or reason == "installs packages", reason
+        assert all((ROOT / name).is_file() for name in tests), reason
+
+
+def test_the_examples_in_the_help_exist(commands: dict[str, Any]) -> None:
+    """Every command of 80 columns below a help text is one of ours."""
+    for words, command in commands.items():
+        lines = re.sub(r"\[/?dim\]", "", command.epilog or "").splitlines()
+        for line in filter(None, lines):
+            assert len(line) <= 78, line
+            shown = shlex.split(line.removeprefix("$ "), comments=False)
+            assert shown[1] == words.partition(" ")[0] or not words, line
+            assert command_fault(shown, commands) == "", line
+
+
+def test_the_help_of_import_names_every_reader(commands: dict[str, Any]) -> None:
+    """There is no other list of them on the command line."""
+    from prn_bench.readers.registry import OWN
+
+    assert set(OWN) <= set(re.findall(r"[\w-]+", commands["import"].help))
 
 
 def with_examples() -> list[str]:

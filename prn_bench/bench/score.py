@@ -174,7 +174,9 @@ class _PlainLoop:
         affine = geometry.pose_affine(pose, IMAGE_HEIGHT_PX).astype(self.dtype)
         mesh = geometry.apply_affine(affine, shape.reshape(-1, 3))
         truth = (mesh[self.corners] * self.weights[:, :, None]).sum(1)
-        predicted = np.load(self.place / f"{sample.sample_id.replace('/', '_')}.npy")
+        predicted = np.load(
+            self.place / f"{sample.sample_id.replace('/', '_')}.npy", allow_pickle=False
+        )
         return self._nme(predicted.astype(self.dtype), truth)
 
     def _nme(self, predicted: NDArray, truth: NDArray) -> float:

@@ -10,6 +10,7 @@ import typer
 
 from prn_bench.cli import tables
 from prn_bench.cli.data import Json
+from prn_bench.cli.help import Command, Group
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the leaderboard.", file_okay=False)]
 FOLDER = Path("leaderboards")
@@ -17,12 +18,13 @@ EXIT_FINDING = 1
 
 app = typer.Typer(
     name="leaderboard",
+    cls=Group,
     help="Tables and a site from results and published numbers.",
     no_args_is_help=True,
 )
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     data: Data = FOLDER,
     site: Annotated[
@@ -50,12 +52,11 @@ def build(
     tables.print_json(facts) if json else tables.print_pairs(facts)
 
 
-@app.command()
+@app.command(cls=Command)
 def check(data: Data = FOLDER, json: Json = False) -> None:
     """Compare the tables with the data: names each file and cell that differs; exit code 1.
 
-    Notes are about published numbers that are odd in their sources, such as a printed mean that is
-    not that of its columns; they do not count.
+    Notes are about published numbers that are odd in their sources; they do not count.
     """
     from prn_bench.leaderboard.build import check_tables
     from prn_bench.leaderboard.data import open_leaderboard
@@ -71,7 +72,7 @@ def check(data: Data = FOLDER, json: Json = False) -> None:
         raise typer.Exit(EXIT_FINDING)
 
 
-@app.command()
+@app.command(cls=Command)
 def add(
     results: Annotated[
         list[Path], typer.Argument(help="Results (.json) as score --out writes them.")

@@ -33,7 +33,10 @@ LandmarkMapFile = Annotated[
     str | None, typer.Option("--landmark-map", help="AFLW-LFPA's points from the 68 (a .toml).")
 ]
 Jobs = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; all cores.")
+    int | None,
+    typer.Option(
+        "--jobs", "-j", min=1, metavar="N", help="Worker processes; all cores if not given."
+    ),
 ]
 Scheduler = Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:8786.")]
 

@@ -39,9 +39,11 @@ def print_comparison(comparison: Comparison) -> None:
     title = f"{comparison.protocol} on {comparison.dataset}"
     tables.print_table(title, columns, rows, right=columns[1:], caption=caption)
     shown = _shown(comparison)
-    columns = ["A", "B", "A - B", interval, "A better in", "verdict"]
+    columns = ["A", "B", "A - B", interval, "A ahead", "verdict"]
     rows = [_difference(one) for one in shown]
-    tables.print_table(f"Differences in {unit}", columns, rows, right=columns[2:5])
+    caption = "A ahead: share of samples with the smaller error"
+    title = f"Differences in {unit}"
+    tables.print_table(title, columns, rows, right=columns[2:5], caption=caption)
     _print_how(comparison, n_shown=len(shown))
 
 

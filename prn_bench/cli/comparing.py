@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,7 @@ from prn_bench.cli.choosing import (
     score_all,
 )
 from prn_bench.cli.data import Json
+from prn_bench.errors import printable
 
 if TYPE_CHECKING:
     from prn_bench.evaluate.inputs import ScoreInputs
@@ -62,7 +63,10 @@ def compare(
     ] = "refuse",
     json: Json = False,
 ) -> None:
-    """Compare methods on the same resamples: intervals, differences, ranks; ties are shown."""
+    """Compare methods on the same resamples: intervals, differences, ranks; ties are shown.
+
+    Results under several protocols give a table for each.
+    """
     from prn_bench.comparison import compare as compare_results
     from prn_bench.errors import BenchError
 
@@ -74,11 +78,20 @@ def compare(
         found = _score_common(results, dataset, protocol, inputs, jobs or os.cpu_count() or 1)
     else:
         found = _load(results, protocol)
-    comparison = compare_results(found, unpaired="drop" if unpaired == "drop" else "refuse")
+    groups, alone = _by_protocol(found)
+    rule: Literal["drop", "refuse"] = "drop" if unpaired == "drop" else "refuse"
+    comparisons = [compare_results(group, unpaired=rule) for group in groups]
     if json:
-        tables.print_json(comparison.as_dict())
-    else:
+        told = [comparison.as_dict() for comparison in comparisons]
+        tables.print_json(told if len(told) > 1 else told[0])
+        return
+    for number, comparison in enumerate(comparisons):
+        if number:
+            typer.echo()
         compare_tables.print_comparison(comparison)
+    for result in alone:
+        words = f"not compared: {result.protocol.id}, with a result of {result.method['name']} only"
+        typer.echo(printable(words))
 
 
 def sensitivity(
@@ -129,7 +142,7 @@ def sensitivity(
         return
     compare_tables.print_sensitivity(found)
     for line in not_scored([*left_out]):
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _score_common(
@@ -153,6 +166,20 @@ def _score_common(
     found = [score(method, opened, protocol, inputs=shared, jobs=jobs) for method in methods]
     typer.echo(f"{100 * found[0].coverage:.1f} % of the points are in all of them", err=True)
     return found
+
+
+def _by_protocol(found: list[Result]) -> tuple[list[list[Result]], list[Result]]:
+    """Results to compare, a list a protocol, and those that stand alone under theirs.
+
+    Where no two are under one protocol they stay together: what compares them says how they differ.
+    """
+    groups: dict[str, list[Result]] = {}
+    for result in found:
+        groups.setdefault(result.protocol.hash, []).append(result)
+    several = [group for group in groups.values() if len(group) > 1]
+    if not several:
+        return [found], []
+    return several, [group[0] for group in groups.values() if len(group) == 1]
 
 
 def _load(paths: list[Path], protocol: str | None) -> list[Result]:

@@ -204,6 +204,6 @@ def residual_lines(residuals: dict[str, dict[str, float]]) -> dict[str, object]:
     }
     return {
         words.get(name, name): f"{r['median_px']:.4g} px median, {r['max_px']:.4g} px at most "
-        f"from the projected fit ({r['n']:,} samples)"
+        f"from the projected fit ({r['n']:,.0f} samples)"
         for name, r in residuals.items()
     }

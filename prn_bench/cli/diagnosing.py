@@ -64,7 +64,6 @@ def _print(found: Diagnosis) -> None:
 
 
 def _print_mistake(mistake: Mistake) -> None:
-    from rich.markup import escape
     from rich.padding import Padding
 
     out = tables.console()
@@ -72,7 +71,7 @@ def _print_mistake(mistake: Mistake) -> None:
     out.print(f"{mistake.level} {mistake.family}", style=style)
     lines = [mistake.sentence, f"-> {mistake.remedy}" if mistake.remedy else "", _others(mistake)]
     for line in filter(None, lines):
-        out.print(Padding(escape(line), (0, 0, 0, 2)))
+        out.print(Padding(tables.plain(line), (0, 0, 0, 2)))
 
 
 def _others(mistake: Mistake) -> str:

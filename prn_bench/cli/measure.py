@@ -53,12 +53,19 @@ def bench(
     checkpoint: Annotated[
         Path | None, typer.Option(help="With --model: a trained network.", file_okay=False)
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Samples to build and score.")] = 2048,
-    repeats: Annotated[int, typer.Option(min=1, help="Runs, of which the medians count.")] = 3,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Workers.")] = 2,
+    samples: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Samples to build and score.")
+    ] = 2048,
+    repeats: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Runs, of which the medians count.")
+    ] = 3,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Workers.")] = 2,
     json: Json = False,
 ) -> None:
-    """Measure our speed against the plain way, side by side in one run; --build without a choice."""
+    """Measure our speed against the plain way, side by side in one run.
+
+    Without --build, --dense, --icp or --model it measures builds.
+    """
     from prn_bench.errors import BenchError
 
     if raw is not None and face_model is None:

@@ -26,7 +26,9 @@ def plot(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Figure: .png, .pdf or .svg.", dir_okay=False)
     ],
-    limit: Annotated[float, typer.Option(min=0.01, help="ced: end of the error axis.")] = 10.0,
+    limit: Annotated[
+        float, typer.Option(min=0.01, metavar="X", help="ced: end of the error axis.")
+    ] = 10.0,
     sorted_images: Annotated[
         bool, typer.Option("--sorted", help="ced: error over sorted images, as PRNet draws it.")
     ] = False,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,12 +24,14 @@ from prn_bench.cli.choosing import (
     score_all,
 )
 from prn_bench.cli.data import Json, Out
+from prn_bench.errors import printable
+
+if TYPE_CHECKING:
+    from prn_bench.protocol import Protocol
 
 
 def import_predictions(
-    reader: Annotated[
-        str, typer.Argument(help="Whose output it is: prnet, 3ddfa, vrn, npz, csv, obj, ...")
-    ],
+    reader: Annotated[str, typer.Argument(help="Whose output it is; see above.")],
     path: Annotated[Path, typer.Argument(help="The file, folder or .zip that the method wrote.")],
     out: Out,
     frame: Annotated[
@@ -45,7 +48,11 @@ def import_predictions(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Turn a method's own output into a prediction file."""
+    """Turn a method's own output into a prediction file.
+
+    Readers of methods: prnet, 3ddfa, 2dasl, synergynet, 3ddfa-v2, 3d-fan, vrn,
+    sadrnet. For any other method: npz, csv, obj, position-map.
+    """
     from prn_bench import store
     from prn_bench.cli.show import _prediction_facts
     from prn_bench.dataset import open_dataset
@@ -75,7 +82,7 @@ def import_predictions(
     notes = facts.pop("method notes", [])
     tables.print_pairs(facts)
     for note in [notes] if isinstance(notes, str) else notes:
-        typer.echo(f"  {note}")
+        typer.echo(printable(f"  {note}"))
 
 
 def score(
@@ -202,7 +209,17 @@ def protocols(
     if json:
         tables.print_json([p.as_dict() | {"hash": p.hash} for p in found])
     elif len(found) == 1:
-        tables.print_pairs(found[0].as_dict() | {"hash": found[0].hash})
+        tables.print_pairs(_choices(found[0]) | {"hash": found[0].hash})
     else:
-        rows = [[p.id, p.title, p.short_hash] for p in found]
-        tables.print_table(f"{len(found)} protocols", ["id", "what", "hash"], rows)
+        rows = [[p.id, p.title] for p in found]
+        caption = "every choice of one, and its hash: prn-bench protocols ID"
+        tables.print_table(f"{len(found)} protocols", ["id", "what"], rows, caption=caption)
+
+
+def _choices(protocol: Protocol) -> dict[str, object]:
+    """Its fields, without those of other kinds of score, which have their neutral value."""
+    neutral = {one.name: one.default for one in fields(protocol) if one.default is not MISSING}
+    told = protocol.as_dict()
+    unused = [name for name, value in neutral.items() if getattr(protocol, name) == value]
+    kept: dict[str, object] = {name: told[name] for name in told if name not in unused}
+    return kept | {"neutral": ", ".join(unused)}

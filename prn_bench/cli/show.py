@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -124,11 +123,12 @@ def _count(number: int, thing: str) -> str:
 
 def _dataset_facts(path: Path) -> dict[str, Any]:
     from prn_bench.dataset import open_dataset
+    from prn_bench.dataset.structure import read_report
     from prn_bench.errors import first_few
 
     dataset = open_dataset(path)
     attributes = dataset.attributes
-    audit = jsonlib.loads(attributes["report"])
+    audit = read_report(attributes, path)
     return {
         "dataset": f"{attributes['title']} ({attributes['recipe']} v{attributes['recipe_version']}, "
         f"{attributes['origin']} data)",

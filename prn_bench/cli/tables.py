@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from prn_bench.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 LEVEL_STYLE = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 GAP = 3  # characters between two columns
-TEXT_COLUMNS = 10  # that a folded column of text keeps
+TEXT_COLUMNS, WORD = 10, 16  # that a folded column of text keeps; longest word that is not broken
 LOG_EVERY = 0.1  # of the whole, where the output is no terminal
 
 
@@ -28,9 +30,16 @@ def console(*, at_least: int = 0) -> Console:
     return out
 
 
+def plain(text: object) -> str:
+    """Text of unknown origin for Rich: neither markup nor what a terminal acts upon."""
+    from rich.markup import escape
+
+    return escape(printable(str(text)))
+
+
 def print_json(content: object) -> None:
     """One JSON document, NaN as null."""
-    print(json.dumps(_plain(content), indent=2, ensure_ascii=False))
+    print(printable(json.dumps(_plain(content), indent=2, ensure_ascii=False)))
 
 
 def print_table(
@@ -48,7 +57,6 @@ def print_table(
     """
     from rich import box
     from rich.cells import cell_len
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
@@ -62,38 +70,43 @@ def print_table(
         pad_edge=False,
         padding=(0, 1),
     )
+    texts = [[plain(cell) for cell in row] for row in rows]
     whole = {*right, *([] if console().is_terminal else columns[:1])}
     needed = -GAP
     for i, name in enumerate(columns):
         justify: Literal["left", "right"] = "right" if name in right else "left"
-        table.add_column(escape(name), justify=justify, no_wrap=name in whole, overflow="fold")
-        widest = max(cell_len(str(cell)) for cell in (name, *(row[i] for row in rows)))
-        needed += GAP + (widest if name in whole else min(widest, TEXT_COLUMNS))
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_column(plain(name), justify=justify, no_wrap=name in whole, overflow="fold")
+        cells: list[str] = [name, *(row[i] for row in texts)]
+        widest = max(map(cell_len, cells))
+        needed += GAP + (widest if name in whole else min(widest, _kept(cells)))
+    for row in texts:
+        table.add_row(*row)
     out = console(at_least=needed)
     out.print(table)
     out.print()
 
 
+def _kept(cells: Sequence[str]) -> int:
+    """Characters that a folded column of text keeps: words of a usual length stay whole."""
+    words = [len(word) for cell in cells for word in cell.split() if len(word) <= WORD]
+    return max([TEXT_COLUMNS, *words])
+
+
 def print_pairs(pairs: Mapping[str, object]) -> None:
     """Names and values, one a line; empty values are left out."""
-    from rich.markup import escape
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for name, value in pairs.items():
-        if value not in (None, ""):
-            grid.add_row(escape(str(name)), escape(str(value)))
+        if value is not None and str(value):
+            grid.add_row(plain(name), plain(value))
     console().print(grid)
 
 
 def print_findings(findings: Sequence[Finding], *, examples: int = 3) -> None:
     """Findings, worst first; of many of one code only the first few are written out."""
-    from rich.markup import escape
-
     out = console()
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
@@ -102,12 +115,12 @@ def print_findings(findings: Sequence[Finding], *, examples: int = 3) -> None:
         style = LEVEL_STYLE[level]
         for finding in group[:examples]:
             place = f"{finding.where}: " if finding.where else ""
-            out.print(escape(f"{level} {code}  {place}{finding.message}"), style=style)
+            out.print(plain(f"{level} {code}  {place}{finding.message}"), style=style)
         more = len(group) - examples
         if more > 0:
             out.print(f"  ... {more} more {code} (all of them with --json)", style=style)
         if group[0].remedy:
-            out.print(escape(f"  -> {group[0].remedy}"), style=style)
+            out.print(plain(f"  -> {group[0].remedy}"), style=style)
 
 
 def wrapped(text: str) -> str:
@@ -115,7 +128,7 @@ def wrapped(text: str) -> str:
     from textwrap import fill
 
     return fill(
-        text,
+        printable(text),
         console().width,
         subsequent_indent="  ",
         break_long_words=False,

@@ -22,12 +22,16 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for everything it makes.", file_okay=False)
     ] = Path("demo"),
-    samples: Annotated[int, typer.Option(min=12, help="Pictures to train on.")] = 1600,
-    test_samples: Annotated[int, typer.Option(min=12, help="Pictures to test on.")] = 96,
+    samples: Annotated[int, typer.Option(min=12, metavar="N", help="Pictures to train on.")] = 1600,
+    test_samples: Annotated[
+        int, typer.Option(min=12, metavar="N", help="Pictures to test on.")
+    ] = 96,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the training as key=value.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 2,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Worker processes.")
+    ] = 2,
 ) -> None:
     """Show the whole way on synthetic faces: raw data, datasets, training, scores, report."""
     from prn_bench.demo import run_demo
@@ -68,6 +72,8 @@ def demo(
         [[label, f"{planted:.3f}", f"{found:.3f}"] for label, planted, found in outcome.planted],
         right=["planted %", "found %"],
     )
+    if not outcome.training_s:
+        typer.echo("No network was trained: that needs pip install 'prn-bench[train]'.")
     typer.echo(f"Open {outcome.report} in a browser.")
 
 
@@ -102,7 +108,7 @@ def predict(
     checkpoint: Checkpoint,
     dataset: Annotated[Path, typer.Argument(help="Dataset file.", dir_okay=False)],
     out: Out,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Images at once.")] = 16,
     device: Device = "auto",
 ) -> None:
     """Run a checkpoint on a dataset: a prediction file like any method's."""
@@ -116,14 +122,27 @@ def predict(
 
 def export(
     checkpoint: Checkpoint,
-    onnx: Annotated[Path, typer.Option(help="The .onnx file to make.", dir_okay=False)],
+    onnx: Annotated[
+        Path | None, typer.Option(help="The .onnx file to make.", dir_okay=False)
+    ] = None,
+    half: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a checkpoint of half the size.", file_okay=False),
+    ] = None,
 ) -> None:
-    """Write a checkpoint as ONNX, compared with PyTorch before it gets its name."""
-    with torch_ready():
-        from reference_model.export import export_onnx
+    """Write a checkpoint as ONNX or in half precision, and how much either differs from it."""
+    from prn_bench.errors import BenchError
 
-        difference = export_onnx(checkpoint, onnx)
-    typer.echo(f"Wrote {onnx}; it differs from PyTorch by {difference:.1e} px at most.")
+    if onnx is None and half is None:
+        what = "there is nothing to write"
+        raise BenchError(what, code="no-output", remedy="Give --onnx FILE or --half FOLDER.")
+    with torch_ready():
+        from reference_model.export import export_half, export_onnx
+
+        for out, write in ((onnx, export_onnx), (half, export_half)):
+            if out is not None:
+                difference = write(checkpoint, out)
+                typer.echo(f"Wrote {out}; it differs by {difference:.1e} px at most.")
 
 
 def import_tf(

@@ -60,7 +60,8 @@ def _bin_findings(case: Case, samples: Samples, summary: Summary) -> Iterator[Fi
     where = case.dataset.path.name  # not the whole path: results must not depend on the machine
     n_beyond = int((np.abs(samples.yaw_deg[case.wanted]) > PROFILE_DEG).sum())
     if n_beyond and not protocol.bin_centres:
-        words = f"{n_beyond} samples have a yaw beyond 90 degrees; over_90 = {protocol.over_90}"
+        have = "samples have" if n_beyond != 1 else "sample has"
+        words = f"{n_beyond} {have} a yaw beyond 90 degrees; over_90 = {protocol.over_90}"
         yield Finding("note", "yaw-beyond-90", where, words)
     if summary.n_left_out:
         words = f"{summary.n_left_out} samples are in no bin or not in the subset"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 NAMES_SHOWN = 5
+LARGEST = 2.0**63  # of an int64
 #: What to add to image-frame points, (x, y, z): AFLW2000-3D's 1-based pixels as they are stored, and
 #: the frame of face3d's position maps (x as stored, y two pixels higher up than that).
 FRAME_OFFSETS = {"image": (0.0, 0.0, 0.0), "stored": (1.0, 1.0, 0.0), "face3d": (1.0, -1.0, 0.0)}
@@ -64,7 +65,11 @@ class Reference:
             *((self.points, 1e-3), (self.scale_px, 1e-3), (depth, 1e-3)),
             (self.yaw_deg, 1e-4),
         ):
-            digest.update(np.rint(values / step).astype("<i8").tobytes())
+            steps = np.rint(values / step)
+            known = (
+                np.abs(steps) < LARGEST
+            )  # what a cast makes of all others depends on the machine
+            digest.update(np.where(known, steps, -LARGEST).astype("<i8").tobytes())
         return digest.hexdigest()
 
 
@@ -77,6 +82,8 @@ def read_reference(dataset: Dataset, protocol: Protocol) -> Reference:
         ``dataset-lacks``, ``reference-2d``, ``reference-incomplete``, ``zero-normalizer``.
     """
     points = _reference_points(dataset, protocol)
+    if points.shape[-1] == 3 and np.isnan(points[..., 2]).all():
+        points = points[..., :2]  # a dataset of pictures and 2D points
     if points.shape[-1] < protocol.dims:
         raise BenchError(
             f"the annotation {protocol.annotation} has no z",
@@ -114,15 +121,18 @@ def read_yaw(dataset: Dataset, protocol: Protocol) -> Array:
 
 
 def _reference_points(dataset: Dataset, protocol: Protocol) -> Array:
+    from threadpoolctl import threadpool_limits
+
     if protocol.reference == "uv-index":
         name = "position_map"
         maps = need(dataset, name).position_maps
-        points = np.concatenate(
-            [
-                _at_landmarks(dataset, maps(slice(start, start + MAP_BLOCK)))
-                for start in range(0, len(dataset), MAP_BLOCK)
-            ]
-        )
+        with threadpool_limits(1):  # the last bit of a sum hangs on how many threads share it
+            points = np.concatenate(
+                [
+                    _at_landmarks(dataset, maps(slice(start, start + MAP_BLOCK)))
+                    for start in range(0, len(dataset), MAP_BLOCK)
+                ]
+            )
         points = _from_crop(dataset, points, None, with_shift=True)
     else:
         original = protocol.annotation == "original"

@@ -52,7 +52,7 @@ def open_leaderboard(folder: str | Path) -> Leaderboard:
             code="no-leaderboard",
             where=root,
             expected="a folder with published.csv, methods/ and boards/",
-            remedy="Name the folder: --data leaderboards.",
+            remedy="Name one with --data; the published one is the folder leaderboards of a clone.",
         )
     methods = read_methods(root / "methods")
     board = Leaderboard(
