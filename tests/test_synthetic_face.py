@@ -224,14 +224,3 @@ def test_two_builds_are_one_model_and_survive_a_file(face_model: FaceModel, tmp_
     assert again.model_id == face_model.model_id
     save_face_model(again, tmp_path / "face.h5")
     assert load_face_model(tmp_path / "face.h5").model_id == face_model.model_id
-
-
-def test_the_picture_shows_faces(face_model: FaceModel) -> None:
-    """The README's picture has its size, and skin and background in it."""
-    from prn_bench.synthetic.face_picture import BACKGROUND, synthetic_face_picture
-
-    picture = synthetic_face_picture(face_model)
-    assert picture.dtype == np.uint8
-    assert picture.shape[0] == 380
-    background = (np.abs(picture.astype(int) - BACKGROUND) <= 1).all(-1).mean()
-    assert 0.2 < background < 0.7
