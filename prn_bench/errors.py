@@ -7,13 +7,23 @@ Misuse of a function by its programmer stays a ``ValueError``.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Level = Literal["error", "warning", "note"]
+
+
+#: Control characters other than line ends and tabs, marks that turn the writing direction, half pairs.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text of unknown origin, with escapes (as JSON has them) for what a terminal would act upon."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def first_few(names: Collection[Any], n: int = 3) -> str:
@@ -59,7 +69,7 @@ class BenchError(Exception):
             text += f"; expected {self.expected}"
         if self.found is not None:
             text += f"{',' if self.expected is not None else ';'} found {self.found}"
-        return text + "." + (f" {self.remedy}" if self.remedy else "")
+        return printable(text + "." + (f" {self.remedy}" if self.remedy else ""))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a worker process (keyword arguments are not in ``args``)."""
@@ -98,3 +108,13 @@ class Finding:
         if error.found is not None:
             message += f", found {error.found}"
         return cls("error", error.code, place, message, error.remedy or "")
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Finding:
+        """A finding that was written to a file; TypeError or ValueError where it is none."""
+        found = cls(**table)
+        if not all(isinstance(value, str) for value in table.values()):
+            raise TypeError("a finding holds texts")
+        if found.level not in get_args(Level):
+            raise ValueError(f"there is no level {found.level!r}")
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ def open_image(data: bytes, where: str) -> Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _damage_named(where):
+        with _damage_named(where), warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "BMP"))
     except UnidentifiedImageError:
         raise BenchError(
@@ -63,11 +65,12 @@ def _damage_named(where: str) -> Iterator[None]:
     """What Pillow raises on a damaged picture, as one BenchError."""
     from PIL import Image, UnidentifiedImageError
 
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         yield
     except UnidentifiedImageError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, *bombs) as error:
         raise BenchError(
             f"the image is cut short or damaged ({error})",
             code="truncated-image",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
 from prn_bench.formats import sniff
+from prn_bench.formats.texts import parse_toml
 from prn_bench.landmarks import POINT_SETS, GroupFit, aflw21_groups, fit_groups
 from prn_bench.store import atomic_path
 
@@ -139,8 +139,8 @@ def load_landmark_map(name: str | Path) -> LandmarkMap:
         return maps[str(name)]
     path = Path(name)
     try:
-        table = tomllib.loads(sniff.read_bytes(path, path, MAX_BYTES).decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # ValueError: wrong TOML, no UTF-8, a vast number
+        table = parse_toml(sniff.read_bytes(path, path, MAX_BYTES))
+    except ValueError as error:
         raise BenchError(
             f"this is not TOML ({error})", code="landmark-map-file", where=path
         ) from None

@@ -193,5 +193,6 @@ def depth_origin(z: NDArray[np.floating], rule: ZRule) -> NDArray[np.floating] |
     if rule == "median":
         return np.asarray(np.median(z, -1, keepdims=True))
     if rule == "mean":
-        return np.asarray(z.mean(-1, keepdims=True))
+        # In double: thousands of float32 depths have a sum that hangs on their order.
+        return np.asarray(z.mean(-1, keepdims=True, dtype=np.float64))
     raise ValueError(f"unknown z rule {rule!r}, known: {', '.join(Z_RULES)}")

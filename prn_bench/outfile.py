@@ -7,10 +7,15 @@ is replaced where it is of the kind about to be written; an input, a download or
 from __future__ import annotations
 
 import errno
+import glob
+import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from prn_bench.errors import BenchError
 from prn_bench.formats.sniff import describe, format_of
@@ -18,10 +23,12 @@ from prn_bench.formats.sniff import describe, format_of
 CANNOT_WRITE = {
     errno.ENOSPC: "The disk is full: make room, or write to another disk.",
     errno.EDQUOT: "Your share of the disk is used up: make room, or write to another disk.",
+    errno.EFBIG: "A file may not grow so large here: see `ulimit -f`, or write to another disk.",
     errno.EACCES: "Write into a folder that is yours, or have its permissions changed.",
     errno.EPERM: "Write into a folder that is yours, or have its permissions changed.",
     errno.EROFS: "This place is read-only: write into another folder.",
 }
+FORGOTTEN_S = 86_400  # a temporary file that has not grown for so long belongs to nobody
 
 
 @contextmanager
@@ -42,14 +49,85 @@ def atomic_path(path: str | Path, kind: str | None = None) -> Iterator[Path]:
     """
     path = Path(path)
     require_place(path, kind)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with writing(path):
-        part.unlink(missing_ok=True)  # writing through a link left there would leave the folder
+        _sweep(path)
         try:
             yield part
             replace_file(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: none takes its place before all are whole and on the disk."""
+    with ExitStack() as stack:
+        for path, content in contents.items():
+            with open(stack.enter_context(atomic_path(path)), "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+
+class DeafStream:
+    """A file for HDF5 to write into, which keeps the first error of the system to itself.
+
+    HDF5 writes much of a file when it is closed, where it loses errors or the whole process with
+    them. So it hears of none; whoever closes the file asks for ``error`` afterwards.
+    """
+
+    def __init__(self, stream: io.FileIO) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def read(self, size: int = -1) -> bytes | None:
+        """As of a file."""
+        return self._stream.read(size)
+
+    def readinto(self, buffer: Any) -> int | None:
+        """As of a file."""
+        return self._stream.readinto(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._stream.tell()
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def write(self, data: Any) -> int:
+        """All of it, or, once there was an error, nothing."""
+        left = memoryview(data).cast("B")
+        n_bytes = len(left)
+        with self._kept():
+            while self.error is None and len(left):
+                left = left[self._stream.write(left) :]
+        return n_bytes
+
+    def truncate(self, size: int | None = None) -> None:
+        """As of a file, or, once there was an error, nothing."""
+        with self._kept():
+            if self.error is None:
+                self._stream.truncate(size)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.error = error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed commands left of earlier tries to write this file."""
+    for name in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            if name.is_file() and name.stat().st_mtime < time.time() - FORGOTTEN_S:
+                name.unlink()
 
 
 def replace_file(part: Path, path: Path) -> None:

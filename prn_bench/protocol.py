@@ -9,7 +9,6 @@ covers what decides a number (every field but id and prose), so one computation 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.texts import parse_toml
 from prn_bench.protocol_fields import OWN, Protocol, text_of
 
 __all__ = ["Protocol", "match_protocols", "protocol", "protocols"]
@@ -107,10 +107,10 @@ def _load(path: Path, chain: tuple[Path, ...] = ()) -> Protocol:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_bytes())
     except OSError as error:
         what = f"the protocol file cannot be read ({error.strerror})"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         what = f"this is not TOML ({error})"
     raise BenchError(what, code="protocol-file", where=path)
 

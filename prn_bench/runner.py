@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -13,6 +14,9 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager, contextmanager
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import TypeVar
 
 from prn_bench.errors import BenchError
@@ -105,8 +109,20 @@ def _pool(jobs: int, scheduler: str | None) -> AbstractContextManager[tuple[Exec
 
 @contextmanager
 def _local(jobs: int) -> Iterator[tuple[Executor, int]]:
-    with ProcessPoolExecutor(jobs) as executor:
+    with ProcessPoolExecutor(jobs, initializer=_end_with_parent) as executor:
         yield executor, jobs
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would wait for ever, and hold the lock of its build."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_wait_and_end, args=(parent,), daemon=True).start()
+
+
+def _wait_and_end(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

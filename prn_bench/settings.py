@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.texts import parse_toml
 
 T = TypeVar("T")
 #: What a setting may be: whole numbers, a closed interval (of both numbers of a pair), or words.
-Limits = Mapping[str, range | tuple[float, float] | tuple[str, ...]]
+Limits = range | tuple[float, float] | tuple[str, ...]
+
+
+def setting(default: T, limits: Limits) -> T:
+    """A default of a dataclass, and what else the setting may be; true or false need none."""
+    return field(default=default, metadata={"limits": limits})
 
 
 def load_settings(path: str | Path, changes: Iterable[str] = ()) -> dict[str, Any]:
@@ -41,16 +46,15 @@ def load_settings(path: str | Path, changes: Iterable[str] = ()) -> dict[str, An
     return values
 
 
-def check_settings(kind: type[T], values: Mapping[str, Any], limits: Limits, where: str) -> T:
+def check_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """A dataclass of settings from plain values.
 
     Parameters
     ----------
     kind : dataclass
-        Its defaults say the types: bool, int, float, str, or a pair of floats [low, high].
+        Its defaults say the types: bool, int, float, str, or a pair of floats [low, high]; those of
+        :func:`setting` say the limits too.
     values : dict
-    limits : dict
-        For every setting that is not true or false.
     where : str
         Where the values come from, for the message.
 
@@ -59,18 +63,19 @@ def check_settings(kind: type[T], values: Mapping[str, Any], limits: Limits, whe
     BenchError
         ``bad-config``, naming the setting, what it may be and what it was.
     """
-    defaults: dict[str, Any] = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
     checked = {}
     for name, value in values.items():
-        if name not in defaults:
-            near = difflib.get_close_matches(name, defaults, 1)
-            expected = f"perhaps {near[0]}" if near else ", ".join(defaults)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            expected = f"perhaps {near[0]}" if near else ", ".join(known)
             raise _fault(where, f"there is no setting {name!r}", expected)
-        limit = limits.get(name)
-        checked[name] = _fitting(value, defaults[name], limit)
+        default: Any = known[name].default
+        limit = known[name].metadata.get("limits")
+        checked[name] = _fitting(value, default, limit)
         if checked[name] is None:
             what = f"the setting {name} is unusable"
-            raise _fault(where, what, _words(defaults[name], limit), repr(value)[:60])
+            raise _fault(where, what, _words(default, limit), repr(value)[:60])
     return kind(**checked)
 
 
@@ -99,8 +104,8 @@ def _words(default: Any, limit: Any) -> str:
 
 def _toml(text: str, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         raise _fault(where, f"this is not TOML ({error})", "key = value") from None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
+from prn_bench.outfile import DeafStream
 from prn_bench.outfile import atomic_path as atomic_path
 from prn_bench.outfile import refuse_overwriting_input as refuse_overwriting_input
 from prn_bench.outfile import replace_file as replace_file
@@ -116,9 +117,7 @@ def write_tree(
     BenchError
         As :func:`prn_bench.outfile.atomic_path`: a file of another kind is not replaced.
     """
-    import h5py
-
-    with atomic_path(path, kind) as part, h5py.File(part, "w", libver="v110") as file:
+    with atomic_path(path, kind) as part, new_file(part) as file:
         write_attributes(file, {"format": kind, "format_version": version, **attributes})
         for name, value in arrays.items():
             write_array(file, name, value)
@@ -129,18 +128,31 @@ def read_array(node: h5py.Dataset) -> NDArray:
     return read_rows(node, None)
 
 
-def create_file(path: Path) -> h5py.File:
-    """A new file to write into; give it a temporary name (:func:`atomic_path`)."""
+@contextmanager
+def new_file(path: Path, *, again: bool = False) -> Iterator[h5py.File]:
+    """A new file to write into; give it a temporary name (:func:`atomic_path`).
+
+    Parameters
+    ----------
+    path : path
+    again : bool
+        Open one that was made so before, for its last attributes.
+
+    Raises
+    ------
+    OSError
+        Of the system, such as a full disk: at the end, whatever HDF5 made of it.
+    """
     import h5py
 
-    return h5py.File(path, "w", libver="v110")
-
-
-def reopen_file(path: Path) -> h5py.File:
-    """A file that :func:`create_file` made, for its last attributes."""
-    import h5py
-
-    return h5py.File(path, "r+", libver="v110")
+    with open(path, "r+b" if again else "w+b", buffering=0) as stream:
+        target = DeafStream(stream)
+        try:
+            with h5py.File(target, "r+" if again else "w", libver="v110") as file:
+                yield file
+        finally:
+            if target.error is not None:
+                raise target.error from None
 
 
 def append_rows(file: h5py.File, name: str, values: NDArray, rows_per_chunk: int) -> None:
@@ -270,7 +282,9 @@ def _plain(value: Any, key: str, path: str) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     value = value.decode() if isinstance(value, bytes) else value
     is_array = isinstance(value, np.ndarray)
-    if isinstance(value, str | int | float) or (is_array and value.dtype.kind not in "OV"):
+    if isinstance(value, str):  # h5py gives half pairs for bytes that are no UTF-8
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, int | float) or (is_array and value.dtype.kind not in "OV"):
         return value
     if is_array and all(isinstance(text, str) for text in value.flat):
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -146,3 +147,19 @@ def refused(what: str, code: str, path: str | Path) -> BenchError:
     """The error for a file that is more than plain data."""
     remedy = "Ask its author for a file that holds its own, plain data."
     return BenchError(what, code=code, where=path, remedy=remedy)
+
+
+def stamp(file: h5py.File) -> tuple[int, int]:
+    """Bytes and time of the last change of an open file, which no rename or removal alters."""
+    status = os.fstat(file.id.get_vfd_handle())
+    return status.st_size, status.st_mtime_ns
+
+
+def changed_file(path: Path) -> BenchError:
+    """The error for a file that is another one than when it was opened."""
+    return BenchError(
+        "the file was written anew while it was being used",
+        code="changed-file",
+        where=path,
+        remedy="Start again.",
+    )

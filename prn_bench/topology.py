@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.formats.sniff import read_npy
+from prn_bench.formats.npyfile import read_npy
 
 UNORDERED = "unordered"
 #: Topology of each number of vertices that published methods write.
@@ -154,7 +154,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
         return read_mat(path, str(path))
     if path.suffix == ".npz":
-        from prn_bench.predictions.npz import read_npz_members
+        from prn_bench.formats.npyfile import read_npz_members
 
         arrays, faults = read_npz_members(path)
         if faults:

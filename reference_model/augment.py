@@ -23,33 +23,19 @@ NOISE_SIDE = 128  # of the noise that occluders are cut from
 PATCH = (0.1, 0.45)  # half sides of an occluder, in half sides of the image
 
 
-def draw(config: TrainConfig, epoch: int, n_samples: int) -> Tensor:
-    """(n_samples, 16) float32 in 0..1: the chances of one epoch."""
-    table = np.random.default_rng([config.seed, epoch, 1]).random((n_samples, COLUMNS), np.float32)
-    return torch.from_numpy(table)
-
-
-def noise_texture(seed: int) -> Tensor:
-    """(3, 128, 128) float32 in 0..1: noise of several grains, to occlude faces with."""
-    generator = torch.Generator().manual_seed(seed)
-    shape, noise = (NOISE_SIDE, NOISE_SIDE), torch.zeros(3, NOISE_SIDE, NOISE_SIDE)
-    for cells in (4, 16, 64):
-        grain = torch.rand(1, 3, cells, cells, generator=generator)
-        noise += functional.interpolate(grain, shape, mode="bilinear")[0] / 3
-    return noise
-
-
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a batch."""
+    """What happens to a batch.
+
+    ``patch`` is an occluder: centre x, y, half sides, turn, place of its noise, whether it is there.
+    """
 
     angle: Tensor  # (b,) radians, clockwise on the screen
     scale: Tensor  # (b,) factor
     shift_px: Tensor  # (b, 2) crop pixels
     colour: Tensor  # (b, 3) factors
-    patch: (
-        Tensor  # (b, 8) occluder: centre x, y, half sides, turn, place of its noise, whether it is
-    )
+    patch: Tensor  # (b, 8)
+    flip: Tensor  # (b,) bool, before all else
 
     @classmethod
     def from_chances(cls, chances: Tensor, config: TrainConfig) -> Augmentation:
@@ -64,18 +50,35 @@ class Augmentation:
             signed[:, 2:4] * (config.translation * CROP_SIZE_PX),
             _between(chances[:, 4:7], config.colour),
             torch.cat(patch, 1),
+            chances[:, 15] < 0.5 * config.flip,
         )
+
+
+def draw(config: TrainConfig, epoch: int, n_samples: int) -> Tensor:
+    """(n_samples, 16) float32 in 0..1: the chances of one epoch."""
+    table = np.random.default_rng([config.seed, epoch, 1]).random((n_samples, COLUMNS), np.float32)
+    return torch.from_numpy(table)
+
+
+def noise_texture(seed: int) -> Tensor:
+    """(3, 128, 128) float32 in 0..1: noise of several grains, to occlude faces with."""
+    generator = torch.Generator().manual_seed(seed)
+    grains = [torch.rand(1, 3, n, n, generator=generator) for n in (4, 16, 64)]
+    size = (NOISE_SIDE, NOISE_SIDE)
+    return torch.cat([functional.interpolate(g, size, mode="bilinear") for g in grains]).mean(0)
 
 
 def augment(
     images: Tensor, maps: Tensor, how: Augmentation, noise: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Turn, scale and move images and maps about the middle of the crop; colour and occlude images.
+    """Mirror, turn, scale and move images and maps in the crop; colour and occlude images.
 
     Images are (b, 3, n, n) in 0..1, maps (b, 3, m, m) in crop pixels, the noise that of
-    :func:`noise_texture`. z is scaled by s, never by s cos(angle) as in a script that circulates:
-    turning about the line of sight leaves depth alone.
+    :func:`noise_texture`. Turns are about the middle of the crop. z is scaled by s, never by
+    s cos(angle) as in a script that circulates: turning about the line of sight leaves depth alone.
     """
+    flip, mirrored = how.flip[:, None, None, None], mirror(images, maps)
+    images, maps = torch.where(flip, mirrored[0], images), torch.where(flip, mirrored[1], maps)
     linear = how.scale[:, None, None] * _rotation(how.angle)
     inverse = torch.linalg.inv(linear)
     # In grid coordinates the middle of the crop is 0 and half its side is 1.
@@ -84,10 +87,19 @@ def augment(
     moved = functional.grid_sample(images, grid, align_corners=False)
     coloured = (moved * how.colour[..., None, None]).clamp(0, 1)
     flat = maps.flatten(2)
-    offset = CENTRE_PX + how.shift_px[..., None]
-    xy = linear @ (flat[:, :2] - CENTRE_PX) + offset
+    xy = linear @ (flat[:, :2] - CENTRE_PX) + CENTRE_PX + how.shift_px[..., None]
     z = flat[:, 2:] * how.scale[:, None, None]
     return _occluded(coloured, how.patch, noise), torch.cat([xy, z], 1).view_as(maps)
+
+
+def mirror(images: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and maps of the mirrored faces, shapes and units as in :func:`augment`.
+
+    A pixel of the map belongs to the same part of the face as before, so the map's columns are
+    reversed too; this needs a UV layout that is symmetric.
+    """
+    x, yz = maps.flip(-1).split((1, 2), 1)
+    return images.flip(-1), torch.cat([2 * CENTRE_PX - x, yz], 1)
 
 
 def _occluded(images: Tensor, patch: Tensor, noise: Tensor) -> Tensor:
@@ -97,9 +109,8 @@ def _occluded(images: Tensor, patch: Tensor, noise: Tensor) -> Tensor:
     local = (grid - patch[:, None, None, :2]) @ _rotation(patch[:, 4])[:, None]
     inside = (local.abs() < patch[:, None, None, 2:4]).all(-1) & (patch[:, None, None, 7] > 0)
     place = grid + patch[:, None, None, 5:7]  # reflected at the border of the noise
-    texture = functional.grid_sample(
-        noise.expand(len(images), -1, -1, -1), place, padding_mode="reflection", align_corners=False
-    )
+    many = noise.expand(len(images), -1, -1, -1)
+    texture = functional.grid_sample(many, place, padding_mode="reflection", align_corners=False)
     return torch.where(inside[:, None], texture, images)
 
 

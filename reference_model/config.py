@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from prn_bench.errors import BenchError
-from prn_bench.settings import check_settings, load_settings
+from prn_bench.settings import check_settings, load_settings, setting
 from prn_bench.training.loss_weights import WEIGHT_RATIOS
 from reference_model.network import SIDE_STEP
 
 PRESETS = Path(__file__).parent / "presets"
-
-
-T = TypeVar("T")
-
-
-def setting(default: T, limits: object) -> T:
-    """A default and what else the setting may be: see :data:`prn_bench.settings.Limits`."""
-    return field(default=default, metadata={"limits": limits})
 
 
 @dataclass(frozen=True)
@@ -41,21 +32,28 @@ class TrainConfig:
     side_px: int = setting(256, range(SIDE_STEP, 1025, SIDE_STEP))  # of images and maps
     batch_norm_decay: float = setting(0.999, (0.0, 0.99999))
     smooth_start: bool = False  # of the decoder; for trainings of a thousand steps
-    # -- augmentation: uniform ranges
+    # -- augmentation: uniform ranges; the last two are not in the paper
     rotation_deg: float = setting(45.0, (0.0, 180.0))  # to both sides
     translation: float = setting(0.1, (0.0, 0.5))  # of the side, in all directions
     scale: tuple[float, float] = setting((0.9, 1.2), (0.1, 10.0))
     colour: tuple[float, float] = setting((0.6, 1.4), (0.0, 10.0))  # a factor a channel
-    occlusion: float = setting(
-        0.5, (0.0, 1.0)
-    )  # share that gets a patch of noise; not in the paper
+    occlusion: float = setting(0.5, (0.0, 1.0))  # share that gets a patch of noise
+    flip: bool = False  # mirror one half; 300W-LP has the mirror image of every picture already
     # -- speed; the last two count on a GPU only
     precision: str = setting("float32", ("float32", "bfloat16"))
     channels_last: bool = False
     compile: bool = False
     # -- safety
-    save_every: int = setting(1000, range(1, 1_000_001))  # steps; besides it saves after epochs
+    save_every_s: float = setting(60.0, (0.0, 1e6))  # seconds that a kill may cost
     allow_test_set: bool = False  # of a benchmark, whose scores then mean nothing
+
+    def share_of_rate(self, step: int, steps: int) -> float:
+        """Of the learning rates, at a step from 0 of epochs of ``steps``: a rise, halved or to 0."""
+        rising = min(1.0, (step + 1) / (self.warm_up + 1))
+        if self.halve_every:
+            return rising * 0.5 ** (step // steps // self.halve_every)
+        left = self.epochs * steps - step
+        return min(rising, left / max(self.epochs * steps - self.warm_up, 1))
 
 
 def load_config(name: str | Path, changes: Iterable[str] = ()) -> TrainConfig:
@@ -69,5 +67,4 @@ def load_config(name: str | Path, changes: Iterable[str] = ()) -> TrainConfig:
         expected = f"{', '.join(presets)} or a .toml file"
         what = "there is no such preset or file"
         raise BenchError(what, code="no-such-config", where=name, expected=expected)
-    limits = {one.name: one.metadata["limits"] for one in fields(TrainConfig) if one.metadata}
-    return check_settings(TrainConfig, load_settings(path, changes), limits, str(name))
+    return check_settings(TrainConfig, load_settings(path, changes), str(name))

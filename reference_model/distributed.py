@@ -23,15 +23,10 @@ class Group:
     device: torch.device
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of every process's value."""
+        """The mean of every process's value; all of them wait for it."""
         if self.size > 1:
             distributed.all_reduce(value)
         return value / self.size
-
-    def barrier(self) -> None:
-        """Wait for the others."""
-        if self.size > 1:
-            distributed.barrier()
 
 
 @contextmanager
@@ -76,14 +71,13 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         """(b, c, h, w) to the same."""
         if not self.training:
             return super().forward(features)
-        n_processes = distributed.get_world_size()
+        n_processes, momentum = distributed.get_world_size(), self.momentum or 0.0
         mean = _Sum.apply(features.mean((0, 2, 3))) / n_processes
         centred = features - mean[:, None, None]
         variance = _Sum.apply(centred.square().mean((0, 2, 3))) / n_processes
         count = features.numel() // features.shape[1] * n_processes
-        self.get_buffer("running_mean").lerp_(mean.detach(), self.momentum or 0.0)
-        unbiased = variance.detach() * (count / (count - 1))
-        self.get_buffer("running_var").lerp_(unbiased, self.momentum or 0.0)
+        self.get_buffer("running_mean").lerp_(mean.detach(), momentum)
+        self.get_buffer("running_var").lerp_(variance.detach() * count / (count - 1), momentum)
         self.get_buffer("num_batches_tracked").add_(1)
         factor = self.weight * torch.rsqrt(variance + self.eps)
         return centred * factor[:, None, None] + self.bias[:, None, None]

@@ -9,45 +9,35 @@ from torch import Tensor, nn
 class Optimisers:
     """What moves the weights of a network.
 
-    Parameters
-    ----------
-    network : nn.Module
-    kernel_rate : float
-        Learning rate of Muon (Jordan 2024) for the kernels of the convolutions; at 0 Adam moves them
-        too. Muon steps equally far in all directions of a kernel, which reaches an error in several
-        times fewer steps where there are only a thousand of them.
+    ``kernel_rate`` is the learning rate of Muon (Jordan 2024) for the kernels of the convolutions; at 0
+    Adam moves them too. Muon steps equally far in all directions of a kernel, which reaches an error in
+    several times fewer steps where there are only a thousand of them.
     """
 
     def __init__(self, network: nn.Module, *, kernel_rate: float = 0.0) -> None:
         weights = [*network.parameters()]
-        self.kernel_rate = kernel_rate
         self.kernels = [one for one in weights if one.ndim == 4 and kernel_rate]
         # Muon knows matrices only: these are the same numbers in memory.
         self.matrices = [nn.Parameter(_matrix(one.detach())) for one in self.kernels]
         others = [one for one in weights if one.ndim != 4 or not kernel_rate]
         self.adam = torch.optim.Adam(others, fused=True)
+        self.muon = None
         for one in others:  # now, so that a resume finds it
             zeros = {name: torch.zeros_like(one) for name in ("exp_avg", "exp_avg_sq")}
             self.adam.state[one] = zeros | {"step": one.new_zeros(())}
-        self.muon = None
         if self.matrices:
             self.muon = torch.optim.Muon(self.matrices, weight_decay=0)
             for one in self.matrices:
                 self.muon.state[one] = {"momentum_buffer": torch.zeros_like(one)}
 
-    @property
-    def learning_rate(self) -> float:
-        """Of Adam, in the last step."""
-        return float(self.adam.param_groups[0]["lr"])
-
-    def step(self, learning_rate: float, share: float) -> None:
-        """Move the weights by their gradients, at a share of the learning rates."""
-        self.adam.param_groups[0]["lr"] = learning_rate * share
+    def step(self, learning_rate: float, kernel_rate: float) -> None:
+        """Move the weights by their gradients, at these rates of Adam and of Muon."""
+        self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.step()
         if self.muon is not None:
             for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
                 matrix.grad = None if kernel.grad is None else _matrix(kernel.grad)
-            self.muon.param_groups[0]["lr"] = self.kernel_rate * share
+            self.muon.param_groups[0]["lr"] = kernel_rate
             self.muon.step()
 
     def tensors(self) -> dict[str, Tensor]:

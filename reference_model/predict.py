@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from prn_bench import __version__
+from prn_bench.bench.model import random_crops
 from prn_bench.bench.stopwatch import measure
 from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
@@ -43,8 +44,8 @@ def predict(
     data, place = open_dataset(dataset), choose_device(device)
     network, config = load_checkpoint(checkpoint, device=place)
     call = partial(predict_maps, network, side_px=config.side_px)
-    picture = np.zeros((1, UV_SIZE_PX, UV_SIZE_PX, 3), np.uint8)
-    timing = measure("crop to position map", "PyTorch", 1, lambda: call(picture), repeats=10)
+    work = partial(call, random_crops(1))
+    timing = measure("crop to position map", "PyTorch", 1, work, repeats=10)
     cpu = f"CPU, {torch.get_num_threads()} threads"
     words = torch.cuda.get_device_name(place) if place.type == "cuda" else cpu
     method = {
@@ -99,10 +100,8 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # PyTorch built without it asserts
-        raise BenchError(
-            "PyTorch cannot use this device",
-            code="no-such-device",
-            expected="auto, cpu, or cuda where PyTorch finds it",
-            found=f"{name} ({str(error).splitlines()[0]})",
-        ) from None
+        found = f"{name} ({str(error).splitlines()[0]})"
+        expected = "auto, cpu, or cuda where PyTorch finds it"
+        what = "PyTorch cannot use this device"
+        raise BenchError(what, code="no-such-device", expected=expected, found=found) from None
     return device

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prn_bench.bench.model import Stage, Work, decoding, geometry, random_crops, time_stages
+from prn_bench.bench.model import Work, network_stages, random_crops, time_stages
 from prn_bench.bench.stopwatch import Timing
 from prn_bench.uvmap import UV_SIZE_PX
 from reference_model.export import onnx_session, write_onnx
@@ -28,11 +28,10 @@ def time_model(
     repeats: int = 20,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Timing]:
-    """Time every stage, one picture at a time and ``batch`` at once.
+    """Time the stages of :func:`prn_bench.bench.model.network_stages`, one crop and ``batch`` at once.
 
-    ``crop to geometry`` is what the paper times: from the decoded crop to vertices and landmarks, with
-    transfers. Detecting the face is not part of it. Without a checkpoint it is the paper's network with
-    random weights, which takes as long. ``say`` is told what is being timed.
+    Without a checkpoint it is the paper's network with random weights, which takes as long. ``say`` is
+    told what is being timed.
     """
     network, side_px, rows = PRN().eval().to(choose_device(device)), UV_SIZE_PX, []
     if checkpoint is not None:
@@ -40,37 +39,32 @@ def time_model(
         side_px = config.side_px
     with tempfile.TemporaryDirectory() as folder:
         for size in dict.fromkeys((1, batch)):
-            stages = _stages(network, side_px, size, Path(folder) / "network.onnx")
+            crops, onnx = random_crops(size), Path(folder) / "network.onnx"
+            images = network_input(torch.from_numpy(crops).to(choose_device(device)), side_px)
+            predict = partial(predict_maps, network, side_px=side_px)
+            stages = network_stages(crops, _backends(network, images, onnx), predict)
             rows += time_stages(stages, size, repeats=repeats, say=say)
     return rows
 
 
-def _stages(network: PRN, side_px: int, size: int, onnx: Path) -> Iterator[Stage]:
-    crops, device = random_crops(size), next(network.parameters()).device
-    images = network_input(torch.from_numpy(crops).to(device), side_px)
-    yield "decode and crop", "Pillow", partial(decoding, size)
-    for half in (False, True) if device.type == "cuda" else (False,):
+def _backends(network: PRN, images: Tensor, onnx: Path) -> Iterator[tuple[str, Callable[[], Work]]]:
+    for half in (False, True) if images.is_cuda else (False,):
         for compiled in (False, True):
             words = ["PyTorch"] + ["compiled"] * compiled + ["bfloat16"] * half
             make = partial(_forward, network, images, compiled=compiled, half=half)
-            yield "network", ", ".join(words), make
-    yield "network", "ONNX Runtime, CPU", partial(_onnx, network, images, onnx)
-    maps = predict_maps(network, crops, side_px)
-    yield "map to geometry", "NumPy", lambda: partial(geometry, maps)
-    whole = lambda: geometry(predict_maps(network, crops, side_px))  # noqa: E731
-    yield "crop to geometry", "PyTorch", lambda: whole
+            yield ", ".join(words), make
+    yield "ONNX Runtime, CPU", partial(_onnx, network, images, onnx)
 
 
 def _forward(network: PRN, images: Tensor, *, compiled: bool, half: bool) -> Work:
-    on_gpu = images.is_cuda
     # CUDA graphs, since 30 small kernels take their time to start.
-    mode = "reduce-overhead" if on_gpu else "default"
+    mode = "reduce-overhead" if images.is_cuda else "default"
     call: Callable[[Tensor], Tensor] = torch.compile(network, mode=mode) if compiled else network
 
     def work() -> None:
         with torch.inference_mode(), torch.autocast(images.device.type, torch.bfloat16, half):
             call(images)
-        if on_gpu:
+        if images.is_cuda:
             torch.cuda.synchronize(images.device)
 
     return work

@@ -14,18 +14,20 @@ from prn_bench.training.checkpoint import ModelConfig
 from reference_model.network import PRN
 
 
-def save_checkpoint(folder: str | Path, network: PRN, config: ModelConfig) -> None:
+def save_checkpoint(
+    folder: str | Path, network: PRN, config: ModelConfig, *, half: bool = False
+) -> None:
     """Write a checkpoint; raises as :func:`prn_bench.training.checkpoint.write_checkpoint`."""
     if config.base_channels != network.base_channels:
         raise ValueError(f"config: {config.base_channels} channels, not {network.base_channels}")
     tensors = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    checkpoint.write_checkpoint(folder, tensors, config)
+    checkpoint.write_checkpoint(folder, tensors, config, half=half)
 
 
 def load_checkpoint(
     folder: str | Path, *, device: str | torch.device = "cpu"
 ) -> tuple[PRN, ModelConfig]:
-    """A network ready to evaluate, and what its checkpoint says of it.
+    """A float32 network ready to evaluate, and what its checkpoint says of it.
 
     Raises BenchError as :func:`prn_bench.training.checkpoint.read_config` and
     :func:`prn_bench.formats.tensorfile.read_tensors`.

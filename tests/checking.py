@@ -1,6 +1,9 @@
 """What the tests of `check` share: writing predictions, and the codes that are found."""
 
+import pytest
+
 from prn_bench.checks import check_file
+from prn_bench.errors import BenchError
 from prn_bench.predictions import write_predictions
 
 
@@ -14,3 +17,11 @@ def predict(folder, ids, points, *, frame="image", **options):
     """A prediction file in the folder."""
     write_predictions(folder / "p.npz", ids, frame=frame, landmarks=points, method="M", **options)
     return folder / "p.npz"
+
+
+def code_of(call, *values) -> str:
+    """The code of the one message that a call must end in."""
+    with pytest.raises(BenchError) as error:
+        call(*values)
+    assert str(error.value)
+    return error.value.code

@@ -7,17 +7,21 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from reference_model.augment import Augmentation, augment, draw, noise_texture  # noqa: E402
+from prn_bench.landmarks import mirror_permutation  # noqa: E402
+from reference_model.augment import Augmentation, augment, draw, mirror, noise_texture  # noqa: E402
 from reference_model.config import TrainConfig  # noqa: E402
 
 NOISE = torch.zeros(3, 8, 8)
 
 
-def plan(*, turn_deg=0.0, scale=1.0, shift=(0.0, 0.0), colour=(1.0, 1.0, 1.0), patch=None):
+def plan(
+    *, turn_deg=0.0, scale=1.0, shift=(0.0, 0.0), colour=(1.0, 1.0, 1.0), patch=None, flip=False
+):
     """The same augmentation for one sample, from numbers that a person can read."""
     patch = [0.0] * 8 if patch is None else patch
     values = [math.radians(turn_deg)], [scale], [shift], [colour], [patch]
-    return Augmentation(*(torch.tensor(value, dtype=torch.float32) for value in values))
+    tensors = (torch.tensor(value, dtype=torch.float32) for value in values)
+    return Augmentation(*tensors, torch.tensor([flip]))
 
 
 def turned(point, **how):
@@ -120,3 +124,45 @@ def test_no_augmentation_can_be_asked_for() -> None:
     same = augment(images, maps, how, noise_texture(0))
     assert torch.allclose(same[0], images, atol=1e-5)
     assert torch.allclose(same[1], maps, atol=1e-4)
+
+
+def test_a_mirrored_face_by_hand() -> None:
+    """3 x 3: columns change places, x becomes 255 - x, y and z stay with their column."""
+    image = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]).expand(1, 3, 3, 3)
+    maps = torch.zeros(1, 3, 3, 3)
+    maps[0, 0] = torch.tensor([10.0, 127.5, 200])
+    maps[0, 1, 1] = torch.tensor([1.0, 2, 3])
+    maps[0, 2, 2] = torch.tensor([4.0, 5, 6])
+    flipped, mapped = mirror(image, maps)
+    assert flipped[0, 2].tolist() == [[3, 2, 1], [6, 5, 4], [9, 8, 7]]
+    assert mapped[0, 0].tolist() == [[55, 127.5, 245]] * 3
+    assert mapped[0, 1].tolist() == [[0, 0, 0], [3, 2, 1], [0, 0, 0]]
+    assert mapped[0, 2].tolist() == [[0, 0, 0], [0, 0, 0], [6, 5, 4]]
+
+
+def test_mirrored_twice_is_the_same() -> None:
+    """Pictures and maps."""
+    images, maps = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 4, 4) * 256
+    again = mirror(*mirror(images, maps))
+    assert torch.equal(again[0], images)
+    assert torch.allclose(again[1], maps, atol=1e-4)
+
+
+def test_landmarks_of_a_mirrored_map(dataset) -> None:
+    """They are the mirrored landmarks with left and right exchanged, within the rounding of pixels."""
+    maps = torch.from_numpy(dataset.position_maps([0, 5]))
+    rows, columns = dataset.read("uv/landmark_pixels").T
+    points = maps[:, :, rows, columns].clone()
+    points[:, 0] = 255 - points[:, 0]
+    wanted = points[:, :, torch.from_numpy(mirror_permutation())]
+    found = mirror(maps, maps)[1][:, :, rows, columns]
+    assert (found - wanted).abs().max() < 3
+    assert (found - wanted).abs().median() < 0.5
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    """Where it is asked for, before the face is moved; never otherwise."""
+    how = Augmentation.from_chances(draw(TrainConfig(), 0, 20_000), TrainConfig(flip=True))
+    assert how.flip.float().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert not Augmentation.from_chances(draw(TrainConfig(), 0, 99), TrainConfig()).flip.any()
+    assert turned((137.5, 127.5, 50), flip=True, shift=(3, -4)) == pytest.approx((120.5, 123.5, 50))

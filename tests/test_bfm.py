@@ -295,4 +295,4 @@ def test_damaged_parts_are_named(tmp_path: Path, toy: toys.Toy) -> None:
     np.save(other / "u_exp.npy", np.zeros(10))
     assert refusal(other).code == "wrong-shape"
     np.save(other / "u_exp.npy", np.array([{}], object))
-    assert refusal(other).code == "damaged-npy"
+    assert refusal(other).code == "object-array"

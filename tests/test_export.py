@@ -60,7 +60,8 @@ def test_one_file(model: Path) -> None:
 
 def test_a_difference_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ONNX Runtime computes something else, or NaN, there is no file."""
-    monkeypatch.setattr(export, "write_onnx", lambda network, side, path: path.touch())
+    copy = (model / "model.onnx").read_bytes()
+    monkeypatch.setattr(export, "write_onnx", lambda network, side, path: path.write_bytes(copy))
     for difference in (1.0, np.nan):
         monkeypatch.setattr(export, "_difference", lambda *_, value=difference: value)
         with pytest.raises(BenchError) as error:

@@ -11,7 +11,7 @@ from prn_bench.build import build  # noqa: E402
 from prn_bench.dataset import derive, open_dataset  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
 from prn_bench.recipes import find_recipe  # noqa: E402
-from prn_bench.training import holdout  # noqa: E402
+from prn_bench.training import holdout, refusals  # noqa: E402
 from prn_bench.training.loss_weights import dataset_weights  # noqa: E402
 from reference_model import data  # noqa: E402
 
@@ -55,12 +55,10 @@ def test_smaller_maps_keep_their_corners(both_layouts, tmp_path, layout) -> None
     assert images.mean().item() == pytest.approx(dataset.image(7).mean() / 255, abs=0.005)
 
 
-def test_what_does_not_fit_into_memory_is_mapped(both_layouts, tmp_path, monkeypatch) -> None:
-    """Without memory to spend, the same numbers come from a file, of which no name is left."""
-    wanted = faces(both_layouts["maps"], tmp_path).batch(torch.arange(3))
-    monkeypatch.setattr(data, "SHARE_OF_MEMORY", 0.0)
-    found = faces(both_layouts["maps"], tmp_path).batch(torch.arange(3))
-    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+def test_no_file_is_left_beside(both_layouts, tmp_path) -> None:
+    """The file that images and maps are in has no name."""
+    held = faces(both_layouts["maps"], tmp_path)
+    assert held.images.shape == (3, 3, 256, 256)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,3 +142,14 @@ def test_loss_weights_keep_the_landmarks(both_layouts, side_px, least) -> None:
     weights = dataset_weights(both_layouts["maps"], side_px)
     assert least <= (weights == 16).sum() <= 68
     assert set(np.unique(weights)) == {0, 3, 4, 16}
+
+
+def test_only_a_symmetric_layout_can_be_mirrored(both_layouts) -> None:
+    """The synthetic one is; one whose landmarks were moved to a side is refused with how far."""
+    dataset = both_layouts["maps"]
+    refusals.require_symmetry(dataset)
+    moved = {name: dataset.read(f"uv/{name}") for name in ("landmark_pixels", "region_weights")}
+    moved["landmark_pixels"] = moved["landmark_pixels"] + [0, 3]
+    with pytest.raises(BenchError, match=r"found [678] pixels") as error:
+        refusals.require_symmetry(FakeDataset({f"uv/{name}": one for name, one in moved.items()}))
+    assert error.value.code == "not-symmetric"

@@ -109,6 +109,38 @@ def test_a_config_that_is_none(folder: Path, content: bytes, code: str) -> None:
     assert refusal(folder).code == "bad-config"
 
 
+def test_half_precision(folder: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    """Half the bytes of the kernels; loaded, it is float32 and within a thousandth of each weight."""
+    half = folder.parent / "half"
+    code, out, _ = run("export", folder, "--half", half)
+    assert code == 0
+    assert "differs by" in out
+    network, config = load_checkpoint(folder)
+    found, same = load_checkpoint(half)
+    assert same == config
+    kernels = sum(one.numel() for one in network.parameters() if one.ndim == 4)
+    sizes = [(one / "model.safetensors").stat().st_size for one in (folder, half)]
+    assert sizes[0] - sizes[1] == pytest.approx(2 * kernels, rel=0.01)
+    for name, values in network.state_dict().items():
+        assert found.state_dict()[name].dtype == values.dtype
+        limit = 2**-11 * values.abs() + 2**-24 if values.ndim == 4 else 0 * values
+        assert bool(((found.state_dict()[name] - values).abs() <= limit).all()), name
+    images = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert float((found(images) - network(images)).abs().max()) < 0.5
+
+
+def test_half_precision_that_cannot_be(folder: Path, run: Callable[..., Any]) -> None:
+    """A kernel beyond 65,504, the checkpoint itself as the place, and nothing to write."""
+    assert run("export", folder, "--half", folder)[0] == 2
+    assert run("export", folder)[0] == 2
+    network, config = load_checkpoint(folder)
+    network.first.conv.weight.data[0, 0, 0, 0] = 1e5
+    with pytest.raises(BenchError, match=r"first.conv.weight.*found 1e\+05") as error:
+        save_checkpoint(folder, network, config, half=True)
+    assert error.value.code == "not-half"
+
+
 def test_not_a_checkpoint(folder: Path, tmp_path: Path) -> None:
     """No folder, a file, and a folder without weights."""
     (folder / "model.safetensors").rename(tmp_path / "x.safetensors")

@@ -28,6 +28,9 @@ LAYERS = {
     "block_2": lambda: net.ResidualBlock(4, 8, 2),
 }
 
+ROOT = Path(net.__file__).parent
+LINES = 1_200  # what one person reads in one sitting; it may fall
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
@@ -150,3 +153,9 @@ def test_gradients_reach_every_parameter() -> None:
     network(torch.rand(2, 3, 64, 64)).square().mean().backward()
     assert all(torch.isfinite(p.grad).all() for p in network.parameters())
     assert any(float(p.grad.abs().sum()) > 0 for p in network.first.parameters())
+
+
+def test_it_can_be_read_in_one_sitting() -> None:
+    """All of reference_model, blank lines and docstrings included."""
+    counts = {path.name: len(path.read_text("utf-8").splitlines()) for path in ROOT.glob("*.py")}
+    assert sum(counts.values()) <= LINES, counts

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.formats import sniff
+from prn_bench.formats import npyfile, sniff
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:37b1f074\nsize 240875364\n"
 
@@ -96,15 +96,15 @@ def test_plain_arrays_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(5))
     np.savez(tmp_path / "a.npz", a=np.arange(3), b=np.ones(2))
     np.savetxt(tmp_path / "a.txt", np.eye(2))
-    assert sniff.read_npy(tmp_path / "a.npy", "a").tolist() == [0, 1, 2, 3, 4]
-    assert sniff.read_npy((tmp_path / "a.npy").read_bytes(), "a").size == 5
-    assert sniff.read_npz(tmp_path / "a.npz", ["b"])["b"].tolist() == [1, 1]
+    assert npyfile.read_npy(tmp_path / "a.npy", "a").tolist() == [0, 1, 2, 3, 4]
+    assert npyfile.read_npy((tmp_path / "a.npy").read_bytes(), "a").size == 5
+    assert npyfile.read_npz(tmp_path / "a.npz", ["b"])["b"].tolist() == [1, 1]
     assert sniff.read_table(tmp_path / "a.txt").tolist() == [[1, 0], [0, 1]]
-    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npz", ["c"])) == "missing-field"
-    assert code_of(lambda: sniff.read_npy(tmp_path / "a.npz", "a")) == "not-an-npy"
-    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npy", ["a"])) == "not-an-npz"
+    assert code_of(lambda: npyfile.read_npz(tmp_path / "a.npz", ["c"])) == "missing-field"
+    assert code_of(lambda: npyfile.read_npy(tmp_path / "a.npz", "a")) == "not-an-npy"
+    assert code_of(lambda: npyfile.read_npz(tmp_path / "a.npy", ["a"])) == "not-an-npz"
     assert code_of(lambda: sniff.read_table(tmp_path / "a.npy")) == "not-a-table"
-    assert code_of(lambda: sniff.read_npy(tmp_path / "none.npy", "a")) == "unreadable"
+    assert code_of(lambda: npyfile.read_npy(tmp_path / "none.npy", "a")) == "unreadable"
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     value = np.array([{}], object)
     np.save(tmp_path / "a.npy", value, allow_pickle=True)
     np.savez(tmp_path / "a.npz", a=value)
-    assert code_of(lambda: sniff.read_npy(tmp_path / "a.npy", "a")) == "damaged-npy"
-    assert code_of(lambda: sniff.read_npz(tmp_path / "a.npz", ["a"])) == "damaged-npy"
+    assert code_of(lambda: npyfile.read_npy(tmp_path / "a.npy", "a")) == "object-array"
+    assert code_of(lambda: npyfile.read_npz(tmp_path / "a.npz", ["a"])) == "object-array"
 
 
 def test_damaged_arrays_end_in_a_bench_error(tmp_path: Path) -> None:
@@ -132,6 +132,6 @@ def test_damaged_arrays_end_in_a_bench_error(tmp_path: Path) -> None:
         path = tmp_path / ("a.npz" if is_npz else "a.npy")
         path.write_bytes(data)
         try:
-            sniff.read_npz(path, ["a"]) if is_npz else sniff.read_npy(path, "a")
+            npyfile.read_npz(path, ["a"]) if is_npz else npyfile.read_npy(path, "a")
         except BenchError:
             continue

@@ -108,7 +108,7 @@ def test_bad_files(tmp_path: Path) -> None:
         codes.append(error.value.code)
     assert codes == [
         "bad-index-map",
-        "damaged-npy",
+        "object-array",
         "bad-index-map",
         "bad-index-map",
         "no-such-file",

@@ -24,7 +24,7 @@ from reference_model.predict import predict  # noqa: E402
 
 TINY = {
     "base_channels": 1, "side_px": 32, "batch": 3, "epochs": 3, "learning_rate": 1e-3,
-    "validation_share": 0.0, "save_every": 2, "warm_up": 3, "batch_norm_decay": 0.9,
+    "validation_share": 0.0, "warm_up": 3, "batch_norm_decay": 0.9,
 }  # fmt: skip
 
 
@@ -74,7 +74,9 @@ def test_same_seed_same_loss(faces_file, tmp_path) -> None:
 @pytest.mark.parametrize("deadly_step", [1, 2, 4, 7, 11])
 def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step) -> None:
     """Stopped before any step, the same call ends in the state and log of an undisturbed run."""
-    fit(faces_file, tmp_path / "whole")
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    monkeypatch.setattr(training.plots, "training_figure", lambda *_, **__: None)  # takes a while
+    fit(faces_file, tmp_path / "whole", save_every_s=0.0)
     step, done = training.Run.step, []
 
     def mortal(run, *args):
@@ -85,18 +87,20 @@ def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step) -> None
 
     monkeypatch.setattr(training.Run, "step", mortal)
     with pytest.raises(KeyboardInterrupt):
-        fit(faces_file, tmp_path / "stopped")
-    fit(faces_file, tmp_path / "stopped")
+        fit(faces_file, tmp_path / "stopped", save_every_s=0.0)
+    assert (tmp_path / "stopped" / STATE).exists() == (deadly_step > 1)
+    fit(faces_file, tmp_path / "stopped", save_every_s=0.0)
     assert same_state(tmp_path / "whole", tmp_path / "stopped")
     assert losses(tmp_path / "whole") == losses(tmp_path / "stopped")
 
 
 def test_a_killed_run_resumes_exactly(faces_file, tmp_path) -> None:
     """SIGKILL at some moment after the first state was saved; then the same command again."""
-    settings = [f"--set={name}={json.dumps(value)}" for name, value in TINY.items()]
+    changes = {"epochs": 15, "save_every_s": 0.1}
+    settings = [f"--set={name}={json.dumps(value)}" for name, value in (TINY | changes).items()]
     words = ["train", "paper", "--data", faces_file, "--device", "cpu", *settings]
     start = "import sys; from prn_bench.cli import main; sys.argv[0] = 'prn-bench'; main()"
-    command = [sys.executable, "-c", start, *map(str, words), "--set=epochs=15", "--out"]
+    command = [sys.executable, "-c", start, *map(str, words), "--out"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     victim = subprocess.Popen([*command, tmp_path / "killed"], env=env, stderr=subprocess.DEVNULL)
     state = tmp_path / "killed" / STATE
@@ -106,7 +110,7 @@ def test_a_killed_run_resumes_exactly(faces_file, tmp_path) -> None:
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
     for name in ("killed", "whole"):
-        fit(faces_file, tmp_path / name, epochs=15)
+        fit(faces_file, tmp_path / name, **changes)
     assert same_state(tmp_path / "whole", tmp_path / "killed")
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
 
@@ -131,7 +135,7 @@ def test_a_sample_that_breaks_the_training_is_named(faces_file, tmp_path, monkey
 
     monkeypatch.setattr(Faces, "batch", broken)
     with pytest.raises(BenchError) as error:
-        fit(faces_file, tmp_path / "run", save_every=1)
+        fit(faces_file, tmp_path / "run", save_every_s=0.0)
     name = open_dataset(faces_file).sample_ids[5]
     assert error.value.code == "not-finite"
     assert name in str(error.value)
@@ -165,13 +169,21 @@ def test_a_batch_larger_than_the_dataset(faces_file, tmp_path, changes) -> None:
     assert error.value.code == "bad-batch"
 
 
-def test_the_learning_rate_is_halved(faces_file, tmp_path) -> None:
+def test_the_learning_rate_is_halved(faces_file, tmp_path, monkeypatch) -> None:
     """1e-4 halved every epoch, after a rise over the first four steps: by hand."""
-    fit(faces_file, tmp_path / "run", learning_rate=1e-4, halve_every=1, save_every=1)
+    monkeypatch.setattr(training, "LOG_EVERY", 1)
+    fit(faces_file, tmp_path / "run", learning_rate=1e-4, halve_every=1)
     log = [line for line in read_log(tmp_path / "run") if "loss" in line]
     rates = [line["learning_rate"] for line in log]
     first = [1e-4 * part for part in (0.25, 0.5, 0.75, 1)]
     assert rates == pytest.approx([*first, *[5e-5] * 4, *[2.5e-5] * 4])
+
+
+def test_the_rate_falls_in_a_line() -> None:
+    """Ten steps, two of them to rise in: 1/3, 2/3, then from 1 down to 1/8 of the way."""
+    config = TrainConfig(epochs=2, warm_up=2, halve_every=0)
+    found = [config.share_of_rate(step, 5) for step in range(10)]
+    assert found == pytest.approx([1 / 3, 2 / 3, *(left / 8 for left in range(8, 0, -1))])
 
 
 def test_a_log_line_that_was_cut_short_is_left_out(tmp_path) -> None:
@@ -184,7 +196,7 @@ def test_it_learns_and_predicts(datasets, faces_file, tmp_path) -> None:
     """In 60 steps the error on a dozen pictures falls by a third; the checkpoint predicts them."""
     said = fit(
         faces_file, tmp_path / "run", epochs=30, base_channels=2, batch=6, learning_rate=5e-3,
-        rotation_deg=0, translation=0, occlusion=0, save_every=1000,
+        rotation_deg=0, translation=0, occlusion=0,
     )  # fmt: skip
     errors = [line["rms_px"] for line in read_log(tmp_path / "run")]
     assert errors[-1] < errors[0] * 2 / 3

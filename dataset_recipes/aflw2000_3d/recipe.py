@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, Finding
 from prn_bench.formats.matfile import read_mat
-from prn_bench.formats.sniff import read_npy
+from prn_bench.formats.npyfile import read_npy
 from prn_bench.recipes.annotation import (
     Annotation,
     Companions,

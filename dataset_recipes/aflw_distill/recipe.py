@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from dataset_recipes.aflw_distill.copies import known_copies
 from prn_bench.errors import BenchError
-from prn_bench.formats import sniff
+from prn_bench.formats import npyfile
 from prn_bench.geometry import pose_para_of
 from prn_bench.recipes.annotation import (
     N_EXPRESSION,
@@ -182,7 +182,7 @@ def _table(source: RawSource, name: str) -> Table:
 @lru_cache(maxsize=2)
 def _read_table(place: _Place) -> Table:
     where, names = place.source.where(place.name), ("sample_id", "image_webp", "image_offset")
-    arrays = sniff.read_npz(where, [*names, *SHAPES], place.source.read(place.name))
+    arrays = npyfile.read_npz(where, [*names, *SHAPES], place.source.read(place.name))
     ids, images, starts = (arrays.pop(name) for name in names)
     found = [NAME.fullmatch(str(name)) for name in ids.ravel()]
     wrong = {n: a.shape for n, a in arrays.items() if a.shape != (len(found), *SHAPES[n])}

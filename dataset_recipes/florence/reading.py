@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from dataset_recipes.florence import regions, tree
 from prn_bench.errors import BenchError, Finding
+from prn_bench.formats.npyfile import read_npy
 from prn_bench.formats.objfile import read_obj, texture_name
-from prn_bench.formats.sniff import read_npy
 from prn_bench.formats.wrlfile import read_wrl
 from prn_bench.images import decode_image
 from prn_bench.recipes.rawsource import RawSource

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -22,6 +21,7 @@ import numpy as np
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import FaceModel
 from prn_bench.facemodel.file import load_face_model
+from prn_bench.formats.texts import parse_toml
 from prn_bench.recipes.annotation import Annotation, Companions, SampleFiles
 from prn_bench.recipes.rawsource import RawSource
 from prn_bench.synthetic import scene
@@ -85,8 +85,8 @@ def _photograph(model: FaceModel, person: Person, shot: scene.Shot) -> Image:
 @lru_cache(maxsize=2)
 def _plan(content: bytes, where: str) -> Plan:
     try:
-        values = tomllib.loads(content.decode("utf-8", "replace"))
-    except tomllib.TOMLDecodeError as error:
+        values = parse_toml(content)
+    except ValueError as error:
         what = f"this is not valid TOML ({error})"
         raise BenchError(what, code="bad-plan", where=where) from None
     good = values.keys() == LIMITS.keys() and all(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,32 @@ def time_stages(
         say(f"{stage}, {backend}, batch {batch}")
         rows.append(_timed(stage, backend, make, batch, repeats))
     return rows
+
+
+def network_stages(
+    crops: NDArray[np.uint8],
+    backends: Iterable[tuple[str, Callable[[], Work]]],
+    predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+) -> Iterator[Stage]:
+    """The stages around a network, from a picture to vertices and landmarks.
+
+    ``crop to geometry`` is what the paper times: from decoded crops in memory to vertices and landmarks
+    in memory, with transfers. Detecting the face is not part of it.
+
+    Parameters
+    ----------
+    crops : (b, 256, 256, 3) uint8
+    backends : iterable of (name, what prepares the call to be timed)
+        Ways to run the network alone.
+    predict : callable
+        From crops to (b, 3, 256, 256) position maps.
+    """
+    yield "decode and crop", "Pillow", partial(decoding, len(crops))
+    for backend, make in backends:
+        yield "network", backend, make
+    maps = predict(crops)
+    yield "map to geometry", "NumPy", lambda: partial(geometry, maps)
+    yield "crop to geometry", "PyTorch", lambda: lambda: geometry(predict(crops))
 
 
 def random_crops(batch: int) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ from prn_bench.build.batch import Rows
 from prn_bench.errors import BenchError, Finding
 from prn_bench.store import atomic_path, writing
 
-PLAN, FINDINGS = "plan.txt", "findings"
+PLAN, FINDINGS, MEMBERS = "plan.txt", "findings", "members"
 
 
 class Spool:
@@ -163,6 +163,8 @@ def write_rows(rows: Rows, stream: IO[bytes]) -> None:
         "maps": np.array([len(part) for part in rows.maps], np.int64),
         FINDINGS: np.frombuffer(findings.encode(), np.uint8),
     }
+    # A zip has checksums of what is in its members, and none of their names.
+    arrays[MEMBERS] = np.frombuffer(json.dumps([*arrays]).encode(), np.uint8)
     with zipfile.ZipFile(stream, "w") as archive:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w") as member:
@@ -178,6 +180,8 @@ def unpack(content: bytes) -> Rows:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = [name for name in archive.namelist() if name.endswith(".npy")]
         arrays = {name[:-4]: _array(archive, name) for name in names}
+        if {*json.loads(arrays.pop(MEMBERS).tobytes())} != {*arrays}:
+            raise ValueError("names of members are damaged")
         parts = {name: _split(archive.read(name), arrays[name]) for name in ("images", "maps")}
     columns = {name[7:]: v for name, v in arrays.items() if name.startswith("column:")}
     if "sample_id" in columns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from prn_bench import store, uvmap
 from prn_bench.dataset import Dataset, open_dataset, recompute_digests, schema
 from prn_bench.dataset.derive import derivable
+from prn_bench.dataset.structure import COUNTS, misshapen, read_report
 from prn_bench.errors import BenchError, Finding
 from prn_bench.geometry import apply_affine, crop_affine, invert_affine
 
@@ -20,7 +20,6 @@ MAP_SAMPLES = 64  # whose maps are compared with their landmarks
 RESIDUAL_WARN_PX = 0.1  # real fits reproduce their points to 1e-3 px
 MAP_WARN_PX = 5.0  # a pixel of the map is about a pixel of the face
 PROFILE_DEG = 90.0
-KINDS = {"bool": "b", "str": "OSU", "bytes": "O"}
 
 
 def check_dataset(path: Path) -> Iterator[Finding]:
@@ -60,24 +59,8 @@ def _layout(path: Path) -> Iterator[Finding]:
         for name in schema.ALWAYS:
             if name not in nodes and name not in derived:
                 yield _error(path, "missing-array", f"the array {name} is not there")
-        n_rows = len(nodes["sample_id"]) if "sample_id" in nodes else None
-        for name, node in nodes.items():
-            column = schema.column(name)
-            if column is None:
-                continue
-            shape, kind = node.shape, KINDS.get(column.dtype, np.dtype(column.dtype).kind)
-            same = len(shape) == len(column.shape) + 1 and all(
-                want in (-1, side) for want, side in zip(column.shape, shape[1:], strict=True)
-            )
-            if not same or (n_rows is not None and shape[0] != n_rows):
-                want = ", ".join(
-                    ["N", *("any" if side < 0 else str(side) for side in column.shape)]
-                )
-                words = f"{name} has shape {shape}; expected ({want}) with N = {n_rows}"
-                yield _error(path, "wrong-shape", words)
-            if node.dtype.kind not in kind:
-                words = f"{name} holds {node.dtype}, expected {column.dtype}"
-                yield _error(path, "wrong-type", words)
+        for code, words in misshapen(nodes):
+            yield _error(path, code, words)
         if "position_map" in nodes:
             yield from _map_attributes(path, dict(nodes["position_map"].attrs))
             for name in ("z_shift", "uv/landmark_pixels"):
@@ -158,12 +141,11 @@ def _yaws(dataset: Dataset) -> Iterator[Finding]:
 
 def _report(dataset: Dataset) -> Iterator[Finding]:
     try:
-        report = json.loads(dataset.attributes["report"])
-        counts = {key: int(report[key]) for key in ("found", "read", "warned", "quarantined")}
-        residuals = dict(report.get("residuals") or {})
-    except (KeyError, TypeError, ValueError):
+        report = read_report(dataset.attributes, dataset.path)
+    except BenchError:
         yield _error(dataset.path, "bad-report", "the report of the build is missing or garbled")
         return
+    counts = {key: report[key] for key in COUNTS}
     n_rows, words = len(dataset), ", ".join(f"{n} {key}" for key, n in counts.items())
     kept = counts["read"] + counts["warned"]
     if kept + counts["quarantined"] != counts["found"] or kept != n_rows:
@@ -171,8 +153,8 @@ def _report(dataset: Dataset) -> Iterator[Finding]:
         yield _error(dataset.path, "report-counts", message)
     else:
         yield Finding("note", "report", str(dataset.path), words)
-    for name, line in residuals.items():
-        if name == "landmarks" and isinstance(line, dict):
+    for name, line in report["residuals"].items():
+        if name == "landmarks":
             yield _residual(dataset, line)
 
 

@@ -133,7 +133,7 @@ def _dataset_facts(path: Path) -> dict[str, Any]:
         "dataset": f"{attributes['title']} ({attributes['recipe']} v{attributes['recipe_version']}, "
         f"{attributes['origin']} data)",
         "file": f"{path}, {path.stat().st_size / 1e6:.1f} MB, "
-        f"{path.stat().st_size / len(dataset) / 1e3:.1f} kB a sample",
+        f"{path.stat().st_size / max(len(dataset), 1) / 1e3:.1f} kB a sample",
         "layout": f"{attributes['layout']}; {_size_words(dataset)}",
         "samples": f"{len(dataset):,}; audit: {audit['found']:,} found = {audit['read']:,} read + "
         f"{audit['warned']:,} warned + {audit['quarantined']:,} quarantined",
@@ -166,7 +166,7 @@ def _audit_lines(findings: list[dict[str, str]]) -> dict[str, str]:
 
 
 def _size_words(dataset: Dataset) -> str:
-    sizes, n = dataset.sizes(), len(dataset)
+    sizes, n = dataset.sizes(), max(len(dataset), 1)
     each = ", ".join(f"{sizes[key] / n / 1e3:.2f} kB {key}" for key in ("images", "maps", "rows"))
     return f"a sample: {each}; shared by all: {sizes['shared'] / 1e6:.1f} MB"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import store
-from prn_bench.dataset import derive, schema
+from prn_bench.dataset import derive, schema, structure
 from prn_bench.errors import BenchError
 from prn_bench.facemodel import LandmarkBasis
+from prn_bench.images import decode_image
+from prn_bench.store_guard import changed_file, stamp
 from prn_bench.uvmap import decode_maps, encode_maps
 
 if TYPE_CHECKING:
     import h5py
 
 PIXELS = ("image", "position_map")
+DIGESTS = ("fingerprint", "content_sha256")
 DIGEST_ROWS, DIGEST_VALUES = 2048, 1 << 18  # blocks of a digest: rows of samples, values of others
 
 Rows = slice | NDArray[np.integer] | list[int] | None
@@ -59,8 +61,16 @@ class Dataset:
     def _file(self) -> h5py.File:
         if self._handle is None or self._handle[0] != os.getpid():
             file = store.open_file(self.path, schema.DATASET_FORMAT, schema.DATASET_VERSION)
-            self._handle = (os.getpid(), file)
+            self._refuse_another(file)
+            self._handle, self._stamp = (os.getpid(), file), stamp(file)
         return self._handle[1]
+
+    def _refuse_another(self, file: h5py.File) -> None:
+        """What was read of one dataset is never mixed with rows of another of its name."""
+        known = self.__dict__.get("attributes", {})
+        if any(file.attrs.get(key) != known[key] for key in DIGESTS if key in known):
+            file.close()
+            raise changed_file(self.path)
 
     def __getstate__(self) -> dict[str, Any]:
         large = ("_uv_basis", "_landmark_basis")  # read again where they are needed
@@ -113,9 +123,14 @@ class Dataset:
         Raises
         ------
         BenchError
-            ``dataset-lacks`` when this dataset was built without it.
+            ``dataset-lacks`` when this dataset was built without it, ``changed-file`` when another one
+        took its place. A file that was moved or removed is read on, in processes that have it open.
         """
         if name in self.stored_names:
+            values = store.read_rows(self._file[name], rows)
+            if stamp(self._file) == self._stamp:
+                return values
+            self.close()  # written over in its place, or only touched: opening it tells
             return store.read_rows(self._file[name], rows)
         if name not in self.names:
             raise BenchError(
@@ -156,11 +171,9 @@ class Dataset:
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """(256, 256, 3) uint8 RGB, the crop of one sample."""
-        from PIL import Image
-
         encoded = self.read("image", [row])[0]
-        with Image.open(io.BytesIO(encoded.tobytes())) as picture:
-            return np.asarray(picture.convert("RGB"))
+        where = f"{self.path}: {self.sample_ids[row]}"
+        return np.asarray(decode_image(encoded.tobytes(), where))
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         """One sample: id, image and position map where present, and every other array's row."""
@@ -192,7 +205,9 @@ def open_dataset(path: str | Path) -> Dataset:
     ...     print(error)
     nowhere.h5: there is no such file.
     """
-    return Dataset(path)
+    dataset = Dataset(path)
+    structure.require(dataset._file, dataset.attributes, dataset.stored_names)
+    return dataset
 
 
 def row_digest(image: bytes | NDArray[np.uint8] | None, codes: NDArray[np.uint16] | None) -> bytes:

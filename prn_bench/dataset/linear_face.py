@@ -37,11 +37,14 @@ class LinearFace:
 
     def image_points(self, read: derive.Read) -> NDArray[np.float32]:
         """(b, 3, p) points of the fits whose rows ``read`` gives, image frame."""
+        from threadpoolctl import threadpool_limits
+
         from prn_bench.compiled.dense import place
 
         given = read("coefficients/identity"), read("coefficients/expression")
         weights = derive.coefficient_rows(*given, len(self.basis), self.n_identity)
-        points = np.asarray(weights @ self.basis).reshape(len(weights), 3, -1)
+        with threadpool_limits(1):  # the last bit of a sum hangs on how many threads share it
+            points = np.asarray(weights @ self.basis).reshape(len(weights), 3, -1)
         pose = geometry.pose_affine(read("coefficients/pose"), read("image_size")[:, 0])
         place(points, self.mean.reshape(3, -1), pose.astype(np.float32))
         return points

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class DatasetWriter:
     ) -> None:
         self._part = Path(path)
         self._open: h5py.File | None = None
+        self._stack = ExitStack()
         self._map_size_px, self._stored_offsets = map_size_px, dict(stored_offsets or {})
         self._waiting: list[Mapping[str, NDArray]] = []
 
@@ -52,7 +54,7 @@ class DatasetWriter:
     def _file(self) -> h5py.File:
         if self._open is None:
             self._part.parent.mkdir(exist_ok=True)
-            self._open = store.create_file(self._part)
+            self._open = self._stack.enter_context(store.new_file(self._part))
         return self._open
 
     def append(
@@ -110,10 +112,10 @@ class DatasetWriter:
                 **attributes,
             },
         )
-        self._file.close()
+        self._stack.close()
         with_digests = file_digests(Dataset(self._part))
-        self._open = store.reopen_file(self._part)
-        store.write_attributes(self._file, with_digests)
+        with store.new_file(self._part, again=True) as file:
+            store.write_attributes(file, with_digests)
         return with_digests
 
     def __exit__(
@@ -122,5 +124,4 @@ class DatasetWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._open is not None:
-            self._open.close()
+        self._stack.__exit__(kind, error, trace)

@@ -123,8 +123,10 @@ def _scored_and_digest(case: Case) -> tuple[Scored, str | None]:
     protocol, predictions = case.protocol, case.predictions
     name = "runtime_sha256" if protocol.task == "runtime" else "sha256"
     scorer = _BY_TASK.get(protocol.task) or _SCORERS[protocol.point_set]
-    if case.jobs == 1:
-        return scorer(case), getattr(predictions, name)
+    # No thread may read HDF5 while workers are forked: they would inherit its lock, and wait for ever.
+    if case.jobs == 1 or protocol.uses_icp or protocol.point_set == "scan":
+        digest_first = getattr(predictions, name)
+        return scorer(case), digest_first
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(getattr, predictions, name)
         return scorer(case), digest.result()

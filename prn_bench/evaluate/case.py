@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench.dataset.structure import read_report
 from prn_bench.errors import BenchError, Finding, first_few
 from prn_bench.evaluate.inputs import ScoreInputs, subset_rows
 from prn_bench.evaluate.mesh_landmarks import mesh_landmarks
@@ -216,8 +216,9 @@ def _without_quarantined(
 
     A method predicts the whole set; that one raw file of ours was damaged is not its fault.
     """
-    report = json.loads(dataset.attributes.get("report", "{}"))
-    bad = {f["where"] for f in report.get("findings", ()) if f["level"] == "error"}
+    found = "report" in dataset.attributes
+    report = read_report(dataset.attributes, dataset.path) if found else {"findings": ()}
+    bad = {one["where"] for one in report["findings"] if one["level"] == "error"}
     kept = np.array([str(name) not in bad for name in predictions.sample_ids], bool)
     if kept.all():
         return np.arange(len(kept)), ()

@@ -50,7 +50,9 @@ def _mean_face_depth(case: Case) -> Values:
     for start in range(0, len(case.rows), MAP_BLOCK):
         some = slice(start, start + MAP_BLOCK)
         rows, own_rows = case.rows[some], case.own_rows[some]
-        means[some] = points.predicted(case.predictions, rows, own_rows)[:, 2, keep].mean(1)
+        means[some] = points.predicted(case.predictions, rows, own_rows)[:, 2, keep].mean(
+            1, dtype=float
+        )
     return means
 
 

@@ -1,8 +1,8 @@
 """Results of earlier scores, found again by what they were made of.
 
 An entry is an ordinary result pair under a name that covers data, predictions, protocol, further inputs
-and the version of this program. It is verified on reading like any result; one that is damaged or cut
-is made anew. Files of this folder may be deleted at any time.
+and the version of this program, with a digest of both files: one that is damaged or cut anywhere is made
+anew. Files of this folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from prn_bench.errors import BenchError
 from prn_bench.evaluate.inputs import ScoreInputs
+from prn_bench.outfile import write_together
 from prn_bench.protocol_fields import Protocol
 from prn_bench.results import Result, load_result, save
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prn_bench.predictions import Predictions
 
 BLOCK_BYTES = 1 << 22
+DIGEST = "sha256"  # a result alone says nothing of a bit that turns in its method card or findings
 
 
 def cached(
@@ -56,7 +58,8 @@ def cached(
     try:
         for damaged in place.glob("*") if place.is_dir() else ():
             damaged.unlink()
-        save(result, place, replace=True)
+        files = save(result, place, replace=True)
+        write_together({place / DIGEST: _digest(files).encode()})
     except (BenchError, OSError):
         return result  # a cache that cannot be written is no reason to fail
     return result
@@ -104,9 +107,16 @@ def file_digest(path: str | Path) -> str:
 def _load(place: Path, protocol: Protocol) -> Result | None:
     for path in sorted(place.glob("*.json")) if place.is_dir() else ():
         try:
-            result = load_result(path)
+            whole = (place / DIGEST).read_bytes() == _digest(
+                (path, path.with_suffix(".csv.gz"))
+            ).encode()
+            result = load_result(path) if whole else None
         except (BenchError, OSError):
             return None
-        if result.protocol.hash == protocol.hash:
+        if result is not None and result.protocol.hash == protocol.hash:
             return result
     return None
+
+
+def _digest(files: tuple[Path, Path]) -> str:
+    return " ".join(map(file_digest, files))

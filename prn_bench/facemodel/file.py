@@ -72,6 +72,11 @@ def _from_arrays(arrays: dict[str, NDArray], attributes: dict[str, Any]) -> Face
     )
     regions = {key[7:]: arrays[key] for key in arrays if key.startswith("region/")}
     texts: dict[str, Any] = {key: attributes[key] for key in TEXTS}
+    wrong = [
+        key for key in (*TEXTS, "uv_layout", "model_id") if not isinstance(attributes[key], str)
+    ]
+    if wrong:
+        raise TypeError(f"the attribute {wrong[0]}")
     parts: dict[str, Any] = {key: arrays[key] for key in DENSE}
     parts |= {key: arrays.get(key) for key in OPTIONAL}
     return FaceModel(

@@ -8,13 +8,9 @@ arrays stand here too; they never unpickle.
 
 from __future__ import annotations
 
-import io
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +93,7 @@ def describe(source: str | Path | bytes) -> str:
 def format_of(path: str | Path) -> str | None:
     """The ``format`` that an HDF5 or .npz file declares, such as ``prn-bench/dataset``, or None."""
     from prn_bench import store
+    from prn_bench.formats.npyfile import read_npz
 
     try:
         if not zipfile.is_zipfile(path):
@@ -180,60 +177,6 @@ def fault(code: str, where: str | Path, *, expected: str) -> BenchError:
     return BenchError(
         _WHATS[code], code=code, where=where, expected=expected, remedy=_REMEDIES[code]
     )
-
-
-def read_npy(source: bytes | Path, where: str | Path) -> NDArray:
-    """A .npy array, never unpickled; BenchError ``not-an-npy`` or ``damaged-npy``."""
-    data = source if isinstance(source, bytes) else read_bytes(source, where, MAX_ARRAY_BYTES)
-    if not data.startswith(b"\x93NUMPY"):
-        raise wrong_kind(data, where, code="not-an-npy", expected="a NumPy .npy array")
-    with _damage_named(where):
-        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    return array
-
-
-def read_npz(
-    path: str | Path, fields: Sequence[str], content: bytes | None = None
-) -> dict[str, NDArray]:
-    """Arrays of an .npz, never unpickled; BenchErrors as for .npy, and ``missing-field``.
-
-    ``content`` is what the file holds, where it was read already, and ``path`` then only its name.
-    """
-    file: Any = path if content is None else io.BytesIO(content)
-    if not zipfile.is_zipfile(file):
-        source = path if content is None else content
-        raise wrong_kind(source, path, code="not-an-npz", expected="a NumPy .npz archive")
-    arrays = {}
-    with _damage_named(path), zipfile.ZipFile(file) as archive:
-        found = [name.removesuffix(".npy") for name in archive.namelist()]
-        missing = [field for field in fields if field not in found]
-        if missing:
-            raise BenchError(
-                f"the archive lacks {', '.join(missing)}",
-                code="missing-field",
-                where=path,
-                found=", ".join(found[:20]) or "no arrays",
-            )
-        for field in fields:
-            with archive.open(f"{field}.npy") as stream:
-                arrays[field] = np.lib.format.read_array(stream, allow_pickle=False)
-    return arrays
-
-
-@contextmanager
-def _damage_named(where: str | Path) -> Iterator[None]:
-    """What a damaged header or archive brings up in zipfile and NumPy, as one BenchError."""
-    try:
-        yield
-    except BenchError:
-        raise
-    except Exception as error:  # they share no base class, and seeded damage met a dozen
-        raise BenchError(
-            f"the NumPy file is damaged ({error})",
-            code="damaged-npy",
-            where=where,
-            remedy="Download it again.",
-        ) from None
 
 
 def read_table(path: Path) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ TYPES = {"F32": np.float32, "I64": np.int64}
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, NDArray]) -> None:
-    """Write tensors of float32 and int64; the file gets its name only when whole.
+    """Write tensors of float32, float16 and int64; the file gets its name only when whole.
 
     Raises
     ------
@@ -32,7 +32,9 @@ def write_tensors(path: str | Path, tensors: Mapping[str, NDArray]) -> None:
         part.write_bytes(content)
 
 
-def read_tensors(path: str | Path, wanted: Mapping[str, Kind]) -> dict[str, NDArray]:
+def read_tensors(
+    path: str | Path, wanted: Mapping[str, Kind], *, half: bool = False
+) -> dict[str, NDArray]:
     """Read the tensors that a file must hold: these names, types and shapes, and no others.
 
     Parameters
@@ -40,6 +42,8 @@ def read_tensors(path: str | Path, wanted: Mapping[str, Kind]) -> dict[str, NDAr
     path : path
     wanted : dict
         Such as ``{"first.weight": ("F32", (16, 3, 4, 4))}``; compared before any number is read.
+    half : bool
+        Take float16 for float32 too, and give float32.
 
     Raises
     ------
@@ -53,8 +57,15 @@ def read_tensors(path: str | Path, wanted: Mapping[str, Kind]) -> dict[str, NDAr
         with safe_open(path, "np") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             found = {n: (one.get_dtype(), tuple(one.get_shape())) for n, one in slices.items()}
+            if half:
+                found = {
+                    n: ("F32" if one == "F16" else one, shape) for n, (one, shape) in found.items()
+                }
             _refuse_difference(path, found, wanted)
-            tensors = {name: file.get_tensor(name) for name in wanted}
+            tensors = {
+                n: file.get_tensor(n).astype(TYPES[kind], copy=False)
+                for n, (kind, _) in wanted.items()
+            }
     except (SafetensorError, OSError) as error:
         raise _damaged(path, error) from None
     broken = [name for name, values in tensors.items() if not np.isfinite(values).all()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prn_bench.leaderboard.facts import bad, from_table, read_toml
+from prn_bench.leaderboard.facts import bad, from_table, read_toml, tables_of
 from prn_bench.leaderboard.filed import is_published
 from prn_bench.results import Result
 
@@ -119,9 +119,7 @@ def read_boards(folder: Path) -> tuple[Board, ...]:
 
 def read_disagreements(path: Path) -> tuple[Disagreement, ...]:
     """The list of disagreements; BenchError ``bad-fact``."""
-    items = read_toml(path).get("disagreement", [])
-    if not items:
-        raise bad(path, "[[disagreement]] tables", "none")
+    items = tables_of(read_toml(path), "disagreement", path)
     return tuple(
         from_table(Disagreement, item, f"{path}, number {at}") for at, item in enumerate(items, 1)
     )
@@ -129,9 +127,8 @@ def read_disagreements(path: Path) -> tuple[Disagreement, ...]:
 
 def _board(path: Path) -> Board:
     table = read_toml(path)
-    columns = table.pop("columns", [])
-    if not columns:
-        raise bad(path, "[[columns]]", "none")
+    columns = tables_of(table, "columns", path)
+    del table["columns"]
     board = from_table(Board, {"key": path.stem, **table}, path)
     if board.origin not in ORIGINS:
         raise bad(path, f"origin = {' or '.join(ORIGINS)}", board.origin)

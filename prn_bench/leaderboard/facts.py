@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.texts import parse_toml
 
 T = TypeVar("T")
 
@@ -138,10 +138,14 @@ def read_methods(folder: Path) -> dict[str, Method]:
 
 def read_published(path: Path) -> tuple[Published, ...]:
     """Every line of ``published.csv``; BenchError ``bad-fact`` naming line and field."""
-    rows = list(csv.DictReader(io.StringIO(read_text(path))))
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_text(path))))
+    except csv.Error as error:
+        raise bad(path, "a CSV", str(error)) from None
     names = [field.name for field in fields(Published)]
-    if not rows or list(rows[0]) != names:
-        raise bad(path, f"the columns {', '.join(names)}", ", ".join(rows[0]) if rows else "none")
+    header = [] if not rows else [name for name in rows[0] if name is not None]
+    if header != names:
+        raise bad(path, f"the columns {', '.join(names)}", ", ".join(header) or "none")
     found = tuple(_published(row, f"{path}, line {at}") for at, row in enumerate(rows, 2))
     seen: dict[tuple[str, ...], str] = {}
     for one in found:
@@ -155,9 +159,17 @@ def read_published(path: Path) -> tuple[Published, ...]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file; BenchError ``bad-fact``."""
     try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(read_text(path))
+    except ValueError as error:
         raise bad(path, "TOML", str(error)) from None
+
+
+def tables_of(table: dict[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+    """The ``[[key]]`` tables of a TOML file, at least one; BenchError ``bad-fact``."""
+    items = table.get(key)
+    if not (isinstance(items, list) and items and all(isinstance(one, dict) for one in items)):
+        raise bad(path, f"[[{key}]] tables", "none" if not items else repr(items)[:60])
+    return items
 
 
 def read_text(path: Path) -> str:

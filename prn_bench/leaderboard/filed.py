@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from prn_bench import store
 from prn_bench.errors import BenchError
 from prn_bench.leaderboard.facts import Method
+from prn_bench.outfile import write_together
 from prn_bench.protocol import protocols
 from prn_bench.results import Result, load_result
 from prn_bench.runner import run
@@ -144,9 +144,7 @@ def add_result(
             remedy="Give --replace if this one shall take its place.",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    for name, content in zip((target, target.with_suffix(".csv.gz")), contents, strict=True):
-        with store.atomic_path(name) as part:
-            part.write_bytes(content)
+    write_together(dict(zip((target, target.with_suffix(".csv.gz")), contents, strict=True)))
     return target
 
 

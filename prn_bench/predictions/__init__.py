@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from prn_bench import store
 from prn_bench.errors import BenchError
+from prn_bench.formats.npyfile import read_npz_members
 from prn_bench.predictions.arrays import NAMES, RUNTIME, STARTS, as_array
-from prn_bench.predictions.npz import read_npz_members
 from prn_bench.predictions.rows import (
     Array,
     Rows,

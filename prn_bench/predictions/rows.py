@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from prn_bench import store
-from prn_bench.errors import BenchError
 from prn_bench.predictions.arrays import STARTS
 from prn_bench.predictions.structure import FORMAT, FORMAT_VERSION
+from prn_bench.store_guard import changed_file, stamp
 from prn_bench.uvmap import decode_maps
 
 if TYPE_CHECKING:
@@ -74,15 +74,17 @@ class StoredFile:
         """The open file."""
         if self._handle is None or self._handle[0] != os.getpid():
             if _stamp(self.path) != self._stamp:
-                raise BenchError(
-                    "the file was written anew while it was being used",
-                    code="changed-file",
-                    where=self.path,
-                    remedy="Start again.",
-                )
+                raise changed_file(self.path)
             file = store.open_file(self.path, FORMAT, FORMAT_VERSION)
             self._handle = (os.getpid(), file)
         return self._handle[1]
+
+    def read(self, name: str, rows: slice | NDArray[np.int64]) -> NDArray:
+        """Rows of an array, of the file as it was opened."""
+        values = store.read_rows(self.file[name], rows)
+        if stamp(self.file) != self._stamp:
+            raise changed_file(self.path)
+        return values
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None}
@@ -131,7 +133,7 @@ class StoredRows:
             return np.asarray(self[first : first + 1][0])
         if not isinstance(rows, slice):
             rows = _row_numbers(rows)
-        return to_type(store.read_rows(self.source.file[self.name], rows), self.dtype)
+        return to_type(self.source.read(self.name, rows), self.dtype)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: Any = None) -> NDArray:
         """Everything: mind the memory."""

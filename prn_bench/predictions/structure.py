@@ -7,7 +7,6 @@ Every rule yields its fault and goes on, so that ``prn-bench check`` can show al
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
+from prn_bench.formats.texts import parse_json
 from prn_bench.predictions.arrays import array_faults
 
 FORMAT, FORMAT_VERSION = "prn-bench/predictions", 1
@@ -88,7 +88,7 @@ def method_card(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
         return {"name": path.stem}
     text = text_of(content["method"])
     try:
-        card = json.loads(text or "")
+        card = parse_json(text or "")
     except ValueError:
         card = text
     if isinstance(card, dict) and isinstance(card.get("name"), str) and card["name"]:

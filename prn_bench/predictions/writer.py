@@ -48,7 +48,7 @@ def write_arrays(
     names = np.array(text_ids(ids).tolist(), dtype=str)
     with store.atomic_path(path, FORMAT) as part:
         if path.suffix == ".h5":
-            with store.create_file(part) as file:
+            with store.new_file(part) as file:
                 _write_head(file, names, texts)
                 for name, values in arrays.items():
                     blocks = row_blocks(len(values), bytes_of_row(values))
@@ -140,7 +140,7 @@ def writing_predictions(
         work = part if path.suffix == ".h5" else part.with_name(f"{part.name}.h5")
         if work != part:
             stack.callback(work.unlink, missing_ok=True)
-        with store.create_file(work) as file:
+        with store.new_file(work) as file:
             writer = PredictionsWriter(file, path, frame, method, topology)
             yield writer
             writer.finish()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.npyfile import read_npz_members
 from prn_bench.formats.sniff import fault, format_of, kind_of
 from prn_bench.predictions import Predictions, assemble
 from prn_bench.predictions.arrays import RUNTIME
 from prn_bench.predictions.csv import Table, long_points, wide_points
-from prn_bench.predictions.npz import read_npz_members
 from prn_bench.predictions.structure import FORMAT, method_card, text_ids, text_of
 from prn_bench.readers.ids import match_ids
 from prn_bench.topology import TOPOLOGIES

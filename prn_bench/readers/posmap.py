@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
+from prn_bench.formats.npyfile import read_npy
 from prn_bench.predictions import Predictions
-from prn_bench.predictions.npz import read_npy
 from prn_bench.readers.collect import Sample, collect, own_frame
 from prn_bench.readers.files import Folder, sort_folder
 from prn_bench.readers.values import finite_or_none

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.npyfile import read_npy
 from prn_bench.formats.objfile import read_obj
 from prn_bench.predictions import Predictions
-from prn_bench.predictions.npz import read_npy
 from prn_bench.readers.collect import Sample, collect, image_heights, own_frame
 from prn_bench.readers.files import Folder, sort_folder
 from prn_bench.readers.posmap import map_of

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from prn_bench.errors import BenchError
 from prn_bench.formats import sniff
 from prn_bench.formats.matfile import read_mat
-from prn_bench.predictions.npz import read_npy
+from prn_bench.formats.npyfile import read_npy
 
 Array = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def faces_of(data: bytes, where: str) -> list[NDArray]:
     Raises
     ------
     BenchError
-        Of :func:`prn_bench.predictions.npz.read_npy`.
+        Of :func:`prn_bench.formats.npyfile.read_npy`.
     """
     values = read_npy(data, where)
     if values.ndim == 3:
@@ -132,7 +132,10 @@ def _numbers(values: NDArray, where: str) -> Array:
             found=str(values.dtype),
             remedy=LOOK,
         )
-    return np.asarray(values, np.float64)
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # odd kinds of NaN, and what is beyond float64
+        return np.asarray(values, np.float64)
 
 
 def _wrong_shape(found: tuple[int, ...], expected: str, where: str) -> BenchError:

@@ -12,9 +12,10 @@ package, or a package of such folders. A path to a ``recipe.py`` works as well.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import importlib.util
-import tomllib
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,12 +26,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from prn_bench.errors import BenchError
+from prn_bench.formats.texts import parse_toml
 
 if TYPE_CHECKING:
     from prn_bench.facemodel import FaceModel
 
 ENTRY_POINTS = "prn_bench.recipes"
 FUNCTIONS = ("find", "read", "companions")
+CARD_KINDS = {"version": int, "image_size_px": list, "expected_samples": list}  # all others: text
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,8 @@ def read_card(path: Path) -> Card:
             "a recipe needs a card.toml beside its recipe.py", code="no-card", where=path
         )
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = parse_toml(path.read_bytes())
+    except ValueError as error:
         raise BenchError(f"this is not valid TOML ({error})", code="bad-card", where=path) from None
     names = {field.name for field in fields(Card)}
     needed = {field.name for field in fields(Card) if field.default is MISSING}
@@ -198,6 +201,18 @@ def read_card(path: Path) -> Card:
             expected=", ".join(sorted(needed - set(content))) or "no more keys",
             found=", ".join(sorted(set(content) - names)) or "none of these",
         )
+    for key, value in content.items():
+        kind: type = CARD_KINDS.get(key, str)
+        numbers = value if isinstance(value, list) else []
+        if type(value) is not kind or any(type(number) is not int for number in numbers):
+            words = {list: "a list of whole numbers", int: "a whole number", str: "text"}
+            raise BenchError(
+                f"{key} of the card has another type",
+                code="bad-card",
+                where=path,
+                expected=words[kind],
+                found=repr(value)[:60],
+            )
     lists = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
     return Card(**{**content, **lists})
 
@@ -261,9 +276,15 @@ def _load_module(path: Path, module_name: str | None) -> ModuleType:
     with _faults_named(path):
         if module_name is not None:
             return importlib.import_module(module_name)
-        spec = importlib.util.spec_from_file_location(f"recipe_{path.parent.name}", path)
+        name = f"recipe_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+        spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
             raise BenchError("this file cannot be imported", code="unknown-recipe", where=path)
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        sys.modules[name] = module  # where dataclasses and pickle look for it
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
     return module

@@ -18,14 +18,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prn_bench import store
 from prn_bench.errors import BenchError, Finding
+from prn_bench.outfile import write_together
 from prn_bench.protocol import Protocol
 from prn_bench.results.samples import Samples, csv_bytes, read_csv
 from prn_bench.summary import Summary, same_figures
 
 FORMAT, FORMAT_VERSION = "prn-bench/result", 1
 MAX_BYTES = 1 << 28  # unpacked samples; real ones take 200 kB
+
+#: What values of other types bring up where they are used.
+GARBLED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error)
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,7 @@ def save(result: Result, folder: str | Path, *, replace: bool = False) -> tuple[
     if summary.exists():
         _refuse_other(result, summary, replace=replace)
     text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for path, content in ((samples, _gzip(csv_bytes(result.samples))), (summary, text.encode())):
-        with store.atomic_path(path) as part:
-            part.write_bytes(content)
+    write_together({summary: text.encode(), samples: _gzip(csv_bytes(result.samples))})
     return summary, samples
 
 
@@ -150,11 +151,11 @@ def load_result(path: str | Path) -> Result:
             protocol,
             samples.summarize(protocol),
             samples,
-            {"name": table["method"]["name"], **table["method"]},
+            _named(table["method"]),
             dict(table["dataset"]),
             str(table["reference_digest"]),
             table["predictions_sha256"],
-            tuple(Finding(**finding) for finding in table["findings"]),
+            tuple(Finding.from_dict(finding) for finding in table["findings"]),
             str(table["created_with"]).removeprefix("prn-bench "),
             float(table["coverage"]),
             {str(name): str(text) for name, text in table["inputs"].items()},
@@ -163,7 +164,7 @@ def load_result(path: str | Path) -> Result:
         expected["columns"] = samples.columns()
         expected["samples_sha256"] = hashlib.sha256(content).hexdigest()
         found = {name: table[name] for name in expected}
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, csv.Error) as error:
+    except GARBLED as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from None
     for name, value in expected.items():
         if not same_figures(value, found[name]):
@@ -178,6 +179,12 @@ def load_result(path: str | Path) -> Result:
     return result
 
 
+def _named(method: dict[str, Any]) -> dict[str, Any]:
+    if not (isinstance(method["name"], str) and method["name"]):
+        raise TypeError("a method has a name")
+    return {"name": method["name"], **method}
+
+
 def _file_name(name: str) -> str:
     """A name in characters that every file system takes; one without any of them becomes a hash."""
     safe = re.sub(r"[^a-z0-9._@=]+", "-", name.lower()).strip("-.")
@@ -185,7 +192,12 @@ def _file_name(name: str) -> str:
 
 
 def _refuse_other(result: Result, path: Path, *, replace: bool) -> None:
-    known, new = _read_json(path), result.as_dict()
+    try:
+        known, new = _read_json(path), result.as_dict()
+    except BenchError as error:
+        if error.code == "damaged-result" and replace:
+            return
+        raise
     mine = [result.method["name"], result.protocol.id]
     other = [known.get(key, {}).get(name) for key, name in (("method", "name"), ("protocol", "id"))]
     if mine != other:
@@ -246,5 +258,5 @@ def _gunzip(path: Path) -> bytes:
 
 
 def _damaged(path: Path, why: str) -> BenchError:
-    what, remedy = f"the result is damaged ({why})", "Score the predictions again."
+    what, remedy = f"the result is damaged ({why})", "Score the predictions again, with --replace."
     return BenchError(what, code="damaged-result", where=path, remedy=remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,16 +45,15 @@ def build_site(data: Leaderboard, folder: str | Path) -> Path:
     root = Path(folder)
     scripts = plotly_script()
     templates = environment()
-    _clear(root)
-    for page in all_pages(data):
-        _write(root / page.path, render_page(templates, page))
-    for name in ASSETS:
-        _write(root / "assets" / name, (HERE / "assets" / name).read_text("utf-8"))
-    _write(root / "assets" / PLOTLY, scripts)
-    _write(root / "assets" / "datasets.bib", _datasets(data.folder))
-    for name, text in render(data).items():
-        if name.endswith((".csv", ".tex")):
-            _write(root / "tables" / name, text)
+    _require_own(root)
+    texts = {page.path: render_page(templates, page) for page in all_pages(data)}
+    texts |= {f"assets/{name}": (HERE / "assets" / name).read_text("utf-8") for name in ASSETS}
+    texts |= {f"assets/{PLOTLY}": scripts, "assets/datasets.bib": _datasets(data.folder)}
+    tables = render(data).items()
+    texts |= {f"tables/{name}": text for name, text in tables if name.endswith((".csv", ".tex"))}
+    for name, text in texts.items():
+        _write(root / name, text)
+    _remove_others(root, {root / MARK, *(root / name for name in texts)})
     return root / "index.html"
 
 
@@ -100,7 +99,7 @@ def _missing() -> BenchError:
     )
 
 
-def _clear(root: Path) -> None:
+def _require_own(root: Path) -> None:
     if root.exists() and any(root.iterdir()) and not (root / MARK).is_file():
         raise BenchError(
             "this folder holds other files",
@@ -108,10 +107,17 @@ def _clear(root: Path) -> None:
             where=root,
             remedy="Name an empty folder, or one with a site that was made before.",
         )
-    if root.exists():
-        shutil.rmtree(root)
-    root.mkdir(parents=True)
     _write(root / MARK, "Made by prn-bench leaderboard build --site; it may be replaced.\n")
+
+
+def _remove_others(root: Path, ours: set[Path]) -> None:
+    """Remove pages of an earlier site; last, so that one that fails to be made takes none with it."""
+    for path in sorted(root.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):
+                path.rmdir()  # if it is empty by now
+        elif path not in ours and path.suffix != ".part":
+            path.unlink(missing_ok=True)
 
 
 def _datasets(folder: Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
@@ -38,13 +39,21 @@ class ModelConfig:
 
 
 def write_checkpoint(
-    folder: str | Path, tensors: Mapping[str, NDArray], config: ModelConfig
+    folder: str | Path,
+    tensors: Mapping[str, NDArray],
+    config: ModelConfig,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a checkpoint; the folder is made, and each file gets its name only when whole.
 
-    Raises BenchError ``no-such-folder``, ``not-a-folder``, ``cannot-write``.
+    ``half`` writes kernels, tensors of four axes, as float16; the few numbers of batch normalisation
+    stay as they are, since a variance may be too small for it. Raises BenchError ``no-such-folder``,
+    ``not-a-folder``, ``cannot-write``, and ``not-half`` for a kernel that float16 cannot hold.
     """
     folder = Path(folder)
+    if half:
+        tensors = {name: _halved(name, values) for name, values in tensors.items()}
     if folder.exists() and not folder.is_dir():
         raise _fault(folder, "a file has this name already", "not-a-folder", "a folder")
     if not folder.exists():
@@ -57,9 +66,22 @@ def write_checkpoint(
         part.write_text(json.dumps({**head, **asdict(config)}, indent=1) + "\n", encoding="utf-8")
 
 
+def _halved(name: str, values: NDArray) -> NDArray:
+    if values.ndim != 4:
+        return values
+    largest = float(np.abs(values).max())
+    if largest > float(np.finfo(np.float16).max):
+        what = f"half precision cannot hold {name}"
+        raise BenchError(what, code="not-half", expected="at most 65,504", found=f"{largest:.3g}")
+    return values.astype(np.float16)
+
+
 def read_weights(folder: str | Path, wanted: Mapping[str, Kind]) -> dict[str, NDArray]:
-    """The tensors of a checkpoint; see :func:`prn_bench.formats.tensorfile.read_tensors`."""
-    return read_tensors(Path(folder) / WEIGHTS_FILE, wanted)
+    """The tensors of a checkpoint, float16 as float32.
+
+    See :func:`prn_bench.formats.tensorfile.read_tensors`.
+    """
+    return read_tensors(Path(folder) / WEIGHTS_FILE, wanted, half=True)
 
 
 def read_config(folder: str | Path) -> ModelConfig:

@@ -23,6 +23,17 @@ def read_log(folder: Path) -> list[dict[str, float]]:
     return lines
 
 
+def summary(folder: Path, epoch: int, epochs: int) -> str:
+    """A line on how a training goes, at the end of an epoch."""
+    log = read_log(folder)
+    steps = [line for line in log if "rms_px" in line]
+    held = [line for line in log if "validation_nme_2d" in line]
+    said = [f"epoch {epoch} of {epochs}", f"error {steps[-1]['rms_px']:.1f} px"]
+    said += [f"{steps[-1]['images_per_s']:.0f} images/s"]
+    said += [f"held-out NME {held[-1]['validation_nme_2d']:.2f} %"] if held else []
+    return ", ".join(said)
+
+
 def write_line(folder: Path, **values: float) -> None:
     """Add a line to the log."""
     with open(folder / LOG, "a", encoding="utf-8") as log:

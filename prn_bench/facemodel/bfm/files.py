@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError, first_few
-from prn_bench.formats import matfile, sniff
+from prn_bench.formats import matfile, npyfile, sniff
 
 MAX_DEPTH = 2  # the folder and the folders in it
 N_MODEL_VERTICES, N_WHOLE_VERTICES = 53_215, 53_490
@@ -209,8 +209,9 @@ def vertex_rows(columns: NDArray, where: str) -> NDArray[np.float32]:
     Raises
     ------
     BenchError
-        ``wrong-shape`` when it is no such array, ``not-finite``.
+        ``wrong-shape`` when it is no such array, ``wrong-type``, ``not-finite``.
     """
+    columns = npyfile.real_numbers(columns, where)
     if columns.ndim == 2 and columns.shape[0] == 1:
         columns = columns.T
     if columns.ndim not in (1, 2) or not len(columns) or len(columns) % 3:
@@ -222,7 +223,7 @@ def vertex_rows(columns: NDArray, where: str) -> NDArray[np.float32]:
             found=str(columns.shape),
         )
     rows = np.ascontiguousarray(columns, np.float32).reshape(len(columns) // 3, 3, -1)
-    if not np.isfinite(rows.sum(dtype=np.float64)):
+    if not np.isfinite(rows).all():
         raise BenchError(
             "the array holds values that are not finite", code="not-finite", where=where
         )

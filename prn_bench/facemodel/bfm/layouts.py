@@ -31,7 +31,7 @@ from prn_bench.facemodel import FaceModel, LandmarkBasis, landmark_basis_of
 from prn_bench.facemodel.bfm import files
 from prn_bench.facemodel.bfm import uv as bfm_uv
 from prn_bench.facemodel.bfm.files import ModelFolder
-from prn_bench.formats import matfile, sniff
+from prn_bench.formats import matfile, npyfile, sniff
 
 LICENCE = (
     "Basel Face Model licence (University of Basel): research only, not to be passed on; files "
@@ -156,26 +156,26 @@ def _read_2009(folder: ModelFolder) -> _Basis:
 
 def _read_npy(folder: ModelFolder) -> _Basis:
     mean, offset, identity, expression = (
-        files.vertex_rows(sniff.read_npy(path, path), str(path))
+        files.vertex_rows(npyfile.read_npy(path, path), str(path))
         for path in map(folder.need, ("u_shp.npy", "u_exp.npy", "w_shp_sim.npy", "w_exp_sim.npy"))
     )
-    path = folder.need("keypoints_sim.npy")
-    name = "BFM 2009 (3DDFA's npy files)"
+    path, name = folder.need("keypoints_sim.npy"), "BFM 2009 (3DDFA's npy files)"
     basis = _basis(name, (mean, offset), identity, expression, folder.root)
-    return replace(basis, landmark_vertices=bfm_uv.flat_landmarks(sniff.read_npy(path, path), path))
+    points = bfm_uv.flat_landmarks(npyfile.read_npy(path, path), path)
+    return replace(basis, landmark_vertices=points)
 
 
 def _read_npz(folder: ModelFolder) -> _Basis:
     path = folder.need(DENSE_NPZ)
-    raw = sniff.read_npz(path, ["u", "w_shp", "w_exp"])
+    raw = npyfile.read_npz(path, ["u", "w_shp", "w_exp"])
     mean, identity, expression = (_rows(raw, key, path) for key in ("u", "w_shp", "w_exp"))
     name = f"BFM 2009 (first {identity.shape[2]} + {expression.shape[2]} components)"
     basis = _basis(name, (mean,), identity, expression, path)
     if not folder.find(LANDMARK_NPZ):
         return basis
     path = folder.need(LANDMARK_NPZ)
-    table = sniff.read_npz(path, ["mu", "W", "We"])
-    parts = [np.asarray(part, np.float64) for part in table.values()]
+    table = npyfile.read_npz(path, ["mu", "W", "We"])
+    parts = [npyfile.real_numbers(part, path).astype(np.float64) for part in table.values()]
     if any(len(part) != 3 * N_LANDMARKS for part in parts):
         raise BenchError("the landmark basis has the wrong shape", code="wrong-shape", where=path)
     shaped = [part.reshape(N_LANDMARKS, 3, *part.shape[1:]) for part in parts]

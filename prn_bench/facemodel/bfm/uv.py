@@ -256,7 +256,8 @@ def outward(triangles: NDArray[np.int32], mean: NDArray[np.float32]) -> NDArray[
 
 def flat_landmarks(places: NDArray, path: Path) -> NDArray[np.int32]:
     """3DDFA's keypoints, places of x, y, z in the stacked mean counted from 0, to vertices."""
-    triples = places.reshape(-1, 3) if places.size % 3 == 0 else np.zeros((1, 3))
+    good = places.size % 3 == 0 and places.dtype.kind in "iu"
+    triples = places.reshape(-1, 3) if good else np.zeros((1, 3))
     if not (
         np.array_equal(triples, triples[:, :1] + np.arange(3)) and not (triples[:, 0] % 3).any()
     ):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.errors import BenchError
-from prn_bench.formats.sniff import wrong_kind
+from prn_bench.formats.sniff import read_bytes, wrong_kind
 
+MAX_BYTES = 1 << 31
 PLAIN_BYTES = 1 << 28  # unpacked sizes that no machine minds
-SQUEEZE = 256  # real predictions never compress that well, planted zeros do
+MOST_MEMBERS = 1000
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+SQUEEZE = 256  # real arrays never compress that well, planted zeros do
 
 
 def read_npz_members(path: Path) -> tuple[dict[str, NDArray], list[BenchError]]:
@@ -44,8 +47,10 @@ def read_npz_members(path: Path) -> tuple[dict[str, NDArray], list[BenchError]]:
     return arrays, faults
 
 
-def _read_npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> NDArray:
+def _read_npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str | Path) -> NDArray:
     where = f"{path}, {info.filename}"
+    if info.compress_type not in METHODS:  # their unpackers take megabytes each
+        raise _damaged(where, ValueError(f"packed by method {info.compress_type}"))
     try:
         return _checked_array(lambda: archive.open(info), info.file_size, where)
     except BenchError:
@@ -54,7 +59,48 @@ def _read_npy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> ND
         raise _damaged(where, error) from None
 
 
-def read_npy(data: bytes, where: str) -> NDArray:
+def read_npz(
+    path: str | Path, fields: Sequence[str], content: bytes | None = None
+) -> dict[str, NDArray]:
+    """Some arrays of an .npz.
+
+    Parameters
+    ----------
+    path : path
+    fields : sequence of str
+    content : bytes, optional
+        What the file holds, where it was read already; ``path`` is then only its name.
+
+    Raises
+    ------
+    BenchError
+        ``not-an-npz`` (or the usual faults: ``git-lfs-pointer``, ``html-page``, ...),
+        ``missing-field``, and those of :func:`read_npz_members`.
+    """
+    file: Any = path if content is None else io.BytesIO(content)
+    if not zipfile.is_zipfile(file):
+        source = Path(path) if content is None else content
+        raise wrong_kind(source, path, code="not-an-npz", expected="a NumPy .npz archive")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _refuse_bomb(archive, path, content)
+            found = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            missing = [field for field in fields if field not in found]
+            if missing:
+                raise BenchError(
+                    f"the archive lacks {', '.join(missing)}",
+                    code="missing-field",
+                    where=path,
+                    found=", ".join(list(found)[:20]) or "no arrays",
+                )
+            return {field: _read_npy(archive, found[field], path) for field in fields}
+    except BenchError:
+        raise
+    except Exception as error:  # a damaged directory raises nearly anything
+        raise _damaged(path, error) from None
+
+
+def read_npy(source: bytes | Path, where: str | Path) -> NDArray:
     """The array of an .npy, never unpickled; its size is compared with the bytes that are there.
 
     Raises
@@ -63,14 +109,28 @@ def read_npy(data: bytes, where: str) -> NDArray:
         ``not-an-npy`` (or the usual faults: ``git-lfs-pointer``, ``html-page``, ...),
         ``object-array``, ``implausible-size``, ``damaged-npy``.
     """
+    data = source if isinstance(source, bytes) else read_bytes(source, where, MAX_BYTES)
     if not data.startswith(b"\x93NUMPY"):
         raise wrong_kind(data, where, code="not-an-npy", expected="a NumPy .npy array")
     try:
-        return _checked_array(lambda: io.BytesIO(data), len(data), where)
+        return _checked_array(lambda: io.BytesIO(data), len(data), str(where))
     except BenchError:
         raise
     except Exception as error:  # seeded damage met a dozen kinds
         raise _damaged(where, error, kind=".npy") from None
+
+
+def real_numbers(array: NDArray, where: str | Path) -> NDArray:
+    """The array as it is; BenchError ``wrong-type`` for text, dates, complex numbers and the like."""
+    if array.dtype.kind not in "fiu":
+        raise BenchError(
+            "the file does not hold real numbers",
+            code="wrong-type",
+            where=where,
+            found=str(array.dtype),
+            remedy="Check that this is the file its name says.",
+        )
+    return array
 
 
 def _checked_array(start: Callable[[], IO[bytes]], n_bytes: int, where: str) -> NDArray:
@@ -89,12 +149,17 @@ def _checked_array(start: Callable[[], IO[bytes]], n_bytes: int, where: str) -> 
         )
     _refuse_wrong_size(shape, dtype, n_bytes - n_head, where)
     with start() as stream:
-        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+        array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    with np.errstate(all="ignore"):  # signalling NaNs, which would warn of every later sum
+        return array + 0 if array.dtype.kind == "f" else array
 
 
-def _refuse_bomb(archive: zipfile.ZipFile, path: Path) -> None:
+def _refuse_bomb(archive: zipfile.ZipFile, path: str | Path, content: bytes | None = None) -> None:
     unpacked = sum(info.file_size for info in archive.infolist())
-    if unpacked > max(PLAIN_BYTES, SQUEEZE * path.stat().st_size):
+    packed = Path(path).stat().st_size if content is None else len(content)
+    if len(archive.infolist()) > MOST_MEMBERS:
+        raise _implausible(path, f"at most {MOST_MEMBERS} arrays", str(len(archive.infolist())))
+    if unpacked > max(PLAIN_BYTES, SQUEEZE * packed):
         raise _implausible(path, f"at most {SQUEEZE} times the file", f"{unpacked} bytes")
 
 
