@@ -229,7 +229,9 @@ def compress_map(codes: NDArray[np.uint16]) -> bytes:
 
 def stored_bytes(file: h5py.File) -> dict[str, int]:
     """Bytes that each array takes on the disk; rows of variable length (images) count as pointers."""
-    return {name: int(file[name].id.get_storage_size()) for name in array_names(file)}
+    names = array_names(file)
+    with guard(file.filename):
+        return {name: int(file[name].id.get_storage_size()) for name in names}
 
 
 def array_names(file: h5py.File) -> list[str]:

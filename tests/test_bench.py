@@ -108,6 +108,7 @@ def test_icp_rows(small_pairs):
     assert [row.what.partition(" ")[0].strip(",") for row in rows] == [
         "prn-bench",
         "Open3D",
+        "Open3D",
         "loop",
     ]
     assert rows[0].ratio == 1
@@ -152,7 +153,7 @@ def test_the_bench_command(run, monkeypatch, option, small_pairs):
     code, out, _ = run(*words, "--json")
     assert code == 0
     rows = json.loads(out)["icp" if option == "--icp" else "rows"]
-    assert len(rows) == (3 if option == "--icp" else 2)
+    assert len(rows) == (4 if option == "--icp" else 2)
     assert all(row["ratio"] > 0 for row in rows)
     code, out, _ = run(*words)
     assert code == 0

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from prn_bench import dataset as module
-from prn_bench.dataset import Dataset, open_dataset, recompute_digests
+from prn_bench.dataset import Dataset, digests, open_dataset
+from prn_bench.dataset.digests import recompute_digests
 from prn_bench.errors import BenchError
 
 
@@ -149,8 +149,8 @@ def test_canonical_bytes():
     """One NaN, one zero, one byte order."""
     plain = np.array([0.0, np.nan, 1.5])
     odd = np.array([-0.0, -np.nan, 1.5]).astype(">f8")
-    assert bytes(module.canonical_bytes(plain)) == bytes(module.canonical_bytes(odd))
-    assert bytes(module.canonical_bytes(plain)) == plain.astype("<f8").tobytes()
+    assert bytes(digests.canonical_bytes(plain)) == bytes(digests.canonical_bytes(odd))
+    assert bytes(digests.canonical_bytes(plain)) == plain.astype("<f8").tobytes()
 
 
 def test_close_and_read_again(path):

@@ -14,6 +14,7 @@ import pytest
 
 from prn_bench import load_result
 from prn_bench.errors import BenchError, Finding, printable
+from prn_bench.facemodel.bfm import uv
 from prn_bench.formats import npyfile
 from prn_bench.landmark_map import load_landmark_map
 from prn_bench.leaderboard.boards import read_boards, read_disagreements
@@ -182,6 +183,21 @@ def test_many_unpackers(tmp_path):
     assert code_of(npyfile.read_npz, tmp_path / "a.npz", ["a"]) == "damaged-npz"
     assert [e.code for e in npyfile.read_npz_members(tmp_path / "a.npz")[1]] == ["damaged-npz"]
     assert code_of(npyfile.read_npz_members, tmp_path / "b.npz") == "implausible-size"
+
+
+def test_characters_that_do_not_exist(tmp_path):
+    """A text array is numbers of four bytes each, and not every number is a character."""
+    codes = np.array([[97, 0x110000]], "<u4")
+    np.save(tmp_path / "a.npy", codes.view("<U2"))
+    assert code_of(npyfile.read_npy, tmp_path / "a.npy", "a.npy") == "damaged-npy"
+    np.save(tmp_path / "b.npy", np.array(["a", "\U0010ffff"], ">U1"))
+    assert npyfile.read_npy(tmp_path / "b.npy", "b.npy").tolist() == ["a", "\U0010ffff"]
+
+
+def test_no_landmark_at_all(tmp_path):
+    """Files of a face model that name none of the 68 landmarks."""
+    facts = uv.Facts(None, None, np.zeros(0, np.int32), None, None, None)
+    assert code_of(uv.agreed_landmarks, None, facts, 10, tmp_path) == "wrong-shape"
 
 
 def test_signalling_nan(tmp_path):

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from prn_bench import open_dataset
+from prn_bench.build import build
 from prn_bench.errors import BenchError
 from prn_bench.facemodel.bfm import read_face_model
 from prn_bench.facemodel.file import load_face_model
 from prn_bench.images import decode_image
+from prn_bench.recipes import find_recipe
 from tests import toy_bfm as toys
 from tests.checking import code_of
 
@@ -67,6 +69,17 @@ def test_datasets_are_looked_at_when_opened(datasets, tmp_path, what):
     with h5py.File(path, "r+") as file:
         spoil(file)
     assert code_of(open_dataset, path) == code
+
+
+def test_coefficients_that_are_no_numbers(world, tmp_path):
+    """A map made of them is refused by name, not by a traceback."""
+    path, face_model = tmp_path / "d.h5", world / "face-model.h5"
+    raw = world / "raw-aflw2000-3d"
+    recipe = find_recipe("aflw2000-3d")
+    build(recipe, raw, path, face_model=face_model, layout="coefficients", limit=2)
+    with h5py.File(path, "r+") as file:
+        file["coefficients/identity"][0, 0] = np.nan
+    assert code_of(open_dataset(path).read, "position_map", [0]) == "map-values"
 
 
 def test_broken_pictures(datasets, tmp_path):

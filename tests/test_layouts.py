@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from prn_bench.build import build
-from prn_bench.dataset import open_dataset, recompute_digests
+from prn_bench.dataset import open_dataset
+from prn_bench.dataset.digests import recompute_digests
 from prn_bench.recipes import find_recipe
 
 FITTED = ("300w-lp", "aflw2000-3d")

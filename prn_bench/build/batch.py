@@ -22,7 +22,8 @@ from prn_bench.build.columns import (
     reach_of_fits,
     residuals,
 )
-from prn_bench.dataset import derive, row_digest
+from prn_bench.dataset import derive
+from prn_bench.dataset.digests import row_digest
 from prn_bench.errors import BenchError, Finding
 from prn_bench.facemodel import FaceModel
 from prn_bench.facemodel.file import load_face_model

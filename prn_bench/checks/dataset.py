@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from prn_bench import store, uvmap
-from prn_bench.dataset import Dataset, open_dataset, recompute_digests, schema
+from prn_bench.dataset import Dataset, open_dataset, schema
 from prn_bench.dataset.derive import derivable
+from prn_bench.dataset.digests import recompute_digests
 from prn_bench.dataset.structure import COUNTS, misshapen, read_report
 from prn_bench.errors import BenchError, Finding
 from prn_bench.geometry import apply_affine, crop_affine, invert_affine

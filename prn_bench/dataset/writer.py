@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench import store, uvmap
-from prn_bench.dataset import Dataset, file_digests, schema
+from prn_bench.dataset import Dataset, schema
+from prn_bench.dataset.digests import file_digests
 
 if TYPE_CHECKING:
     import h5py

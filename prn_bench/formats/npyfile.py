@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -150,8 +151,21 @@ def _checked_array(start: Callable[[], IO[bytes]], n_bytes: int, where: str) -> 
     _refuse_wrong_size(shape, dtype, n_bytes - n_head, where)
     with start() as stream:
         array = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+    if array.dtype.kind == "U" and _beyond_unicode(array):
+        raise BenchError(
+            "this array holds characters that do not exist",
+            code="damaged-npy",
+            where=where,
+            remedy="Download it again, or save it anew.",
+        )
     with np.errstate(all="ignore"):  # signalling NaNs, which would warn of every later sum
         return array + 0 if array.dtype.kind == "f" else array
+
+
+def _beyond_unicode(array: NDArray) -> bool:
+    """Whether a text array holds numbers that are no characters, which Python stumbles over later."""
+    points = np.ascontiguousarray(array).view(array.dtype.byteorder.replace("|", "=") + "u4")
+    return bool((points > sys.maxunicode).any())
 
 
 def _refuse_bomb(archive: zipfile.ZipFile, path: str | Path, content: bytes | None = None) -> None:

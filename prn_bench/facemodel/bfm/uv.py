@@ -214,14 +214,14 @@ def agreed_landmarks(
     shared = facts.landmark_vertices
     found = shared if own is None else own
     if found is not None and (
-        len(found) != N_LANDMARKS or found.max() >= n_vertices or found.min() < 0
+        found.shape != (N_LANDMARKS,) or found.max() >= n_vertices or found.min() < 0
     ):
         raise BenchError(
             "the landmarks do not fit the mesh",
             code="wrong-shape",
             where=root,
             expected=f"{N_LANDMARKS} vertex numbers below {n_vertices}",
-            found=f"{len(found)} up to {found.max()}",
+            found=f"{len(found)} up to {found.max(initial=0)}",
         )
     if own is not None and shared is not None and not np.array_equal(own, shared):
         raise _disagree(root, f"{(own != shared).sum()} vertices differ")
