@@ -42,10 +42,10 @@ WRITES = (
 WRITES += ("shutil.rmtree", "shutil.move", "os.utime", "shutil.copyfile")
 
 
-def _numba_loads_its_own() -> bool:
-    """Whether Numba reads its cache of compiled loops, which lies beside our sources."""
+def _numba_is_at_work() -> bool:
+    """Whether Numba compiles our loops, or reads or writes them in the cache beside our sources."""
     frame = sys._getframe(2)
-    while frame is not None and not frame.f_code.co_filename.endswith("numba/core/caching.py"):
+    while frame is not None and "/numba/core/" not in frame.f_code.co_filename:
         frame = frame.f_back
     return frame is not None
 
@@ -62,7 +62,9 @@ class Watch:
         """Python's audit hook: writes outside of the allowed folders, and code that is run."""
         if not self.is_on:
             return
-        if event in RUNS and not (event == "pickle.find_class" and _numba_loads_its_own()):
+        if (event in RUNS or event in WRITES or event == "open") and _numba_is_at_work():
+            return
+        if event in RUNS:
             self.faults.append(f"ran {event} {str(values)[:80]}")
         elif event == "open":
             path, _, flags = values
