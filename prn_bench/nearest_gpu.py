@@ -21,7 +21,7 @@ TILE_VALUES = 1 << 26  # squared distances at a time: 256 MiB
 
 
 class TorchPoints:
-    """A cloud to search, as by a ``cKDTree`` or a :class:`prn_bench.icp.point_tree.PointTree`.
+    """A cloud to search, as by a ``cKDTree``.
 
     Parameters
     ----------
@@ -60,7 +60,6 @@ class TorchPoints:
         asked: NDArray[np.floating],
         k: int = 1,
         workers: int = 1,
-        near: NDArray[np.intp] | None = None,
     ) -> tuple[Array, NDArray[np.intp]]:
         """Distances and rows of the ``k`` nearest points, in rising order.
 
@@ -68,7 +67,7 @@ class TorchPoints:
         ----------
         asked : (n, 3) float
         k : int
-        workers, near
+        workers : int
             Without effect: all points are compared on the device.
 
         Returns

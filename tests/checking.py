@@ -5,6 +5,7 @@ import pytest
 from prn_bench.checks import check_file
 from prn_bench.errors import BenchError
 from prn_bench.predictions import write_predictions
+from prn_bench.surface import load
 
 
 def codes(path, level=None, dataset=None):
@@ -25,3 +26,11 @@ def code_of(call, *values) -> str:
         call(*values)
     assert str(error.value)
     return error.value.code
+
+
+def need_open3d() -> None:
+    """Skip where Open3D is not installed; it is loaded as we do, with the library that it lacks."""
+    try:
+        load()
+    except BenchError as error:
+        pytest.skip(str(error))

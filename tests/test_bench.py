@@ -13,6 +13,7 @@ from prn_bench.dataset import open_dataset
 from prn_bench.icp import icp
 from prn_bench.recipes import find_recipe
 from prn_bench.recipes.rawsource import open_raw
+from tests.checking import need_open3d
 
 
 def test_the_plain_way_makes_the_same_map(world, datasets, face_model, tmp_path):
@@ -102,7 +103,7 @@ def test_a_dense_difference_is_refused(world, monkeypatch):
 
 def test_icp_rows(small_pairs):
     """All ways end at the fixed point of the plain algorithm; ratios are to ours."""
-    pytest.importorskip("open3d", reason="open3d is missing: its way is not timed")
+    need_open3d()
     pytest.importorskip("sklearn")
     rows = bench_icp.bench_icp(small_pairs, jobs=1, n_loop=1, repeats=1)
     assert [row.what.partition(" ")[0].strip(",") for row in rows] == [
@@ -145,7 +146,7 @@ def test_face_pairs_are_different_turned_faces(face_model):
 def test_the_bench_command(run, monkeypatch, option, small_pairs):
     """From the command line, at a tiny size: a table, or one document."""
     if option == "--icp":
-        pytest.importorskip("open3d", reason="open3d is missing: its way is not timed")
+        need_open3d()
         pytest.importorskip("sklearn")
     monkeypatch.setattr(bench, "bfm_sized", lambda model: model)
     monkeypatch.setattr(bench_icp, "face_pairs", lambda *_: small_pairs)

@@ -13,6 +13,7 @@ from prn_bench.geometry import apply_affine
 from prn_bench.images import encode_pixels
 from prn_bench.recipes import find_recipe
 from prn_bench.recipes.rawsource import open_raw
+from tests.checking import need_open3d
 
 #: Landmarks at least 10 mm from each other, so that painted dots of 1.5 mm do not touch. Without the
 #: corners of the eyes: those lie in a fold, where a dot is on the lid and on the eyeball.
@@ -23,7 +24,7 @@ TOLERANCE_PX = 0.5
 
 @pytest.fixture(autouse=True)
 def _open3d():
-    pytest.importorskip("open3d", reason="Open3D is not installed: pip install 'prn-bench[recon]'")
+    need_open3d()
 
 
 @pytest.fixture(scope="module")

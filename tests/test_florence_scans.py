@@ -15,11 +15,12 @@ from prn_bench.dataset import open_dataset
 from prn_bench.errors import BenchError
 from prn_bench.recipes import find_recipe
 from prn_bench.recipes.rawsource import open_raw
+from tests.checking import need_open3d
 
 
 @pytest.fixture(autouse=True)
 def _open3d():
-    pytest.importorskip("open3d", reason="Open3D is not installed: pip install 'prn-bench[recon]'")
+    need_open3d()
 
 
 @pytest.fixture(scope="module")

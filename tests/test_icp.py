@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from prn_bench.alignment import Similarity
 from prn_bench.geometry import rotation_matrix
 from prn_bench.icp import IcpRule, icp
-from prn_bench.icp.pairs import MovingPairs, in_blocks
-from prn_bench.icp.point_tree import PointTree
-from prn_bench.nearest import nearest, tree_of
+from prn_bench.nearest import nearest
 from tests.icp_oracle import mean_distance, plain_icp
 
 Array = NDArray[np.float64]
@@ -157,24 +155,6 @@ def test_misuse() -> None:
         nearest(cloud, cloud[:0])
 
 
-def test_pairs_are_those_of_a_full_search(faces: tuple[Array, Array]) -> None:
-    """After every move, small or large, each point is paired with its nearest."""
-    rng = np.random.default_rng(3)
-    points = faces[0][::3][in_blocks(faces[0][::3])]
-    near = PointTree(faces[1])
-    cloud, tree, pairs = near.data, tree_of(near.data), MovingPairs(points, near)
-    motion = Similarity.identity()
-    for size in (1.0, 1e-3, 1e-2, 0.1, 1e-4, 0.0, 2.0, 1e-3):
-        turn = rotation_matrix(*(size * rng.normal(0, 0.02, 3)))
-        motion = motion.then(Similarity(1 + 0.01 * size, turn, size * rng.normal(0, 1, 3)))
-        pairs.move(motion.linear, motion.translation)
-        _, distance = nearest(motion.apply(points), tree)
-        found = np.linalg.norm(motion.apply(points) - cloud[pairs.index], axis=1)
-        np.testing.assert_allclose(found, distance, atol=1e-9)
-        np.testing.assert_allclose(pairs.cross, cloud[pairs.index].T @ points, rtol=1e-9, atol=1e-3)
-    assert pairs.searched < 7 * len(points)
-
-
 def test_points_that_are_there_twice(faces: tuple[Array, Array]) -> None:
     """Duplicates have no margin between them, and do no harm."""
     cloud = np.repeat(faces[1][::20], 3, 0)
@@ -189,7 +169,7 @@ def test_real_meshes(real_data: Path) -> None:
     folder = real_data / "predictions"
     predicted = read_mat(folder / "prnet" / "image00013_mesh.mat", "p")["vertices"].astype(float)
     reference = read_mat(folder / "2dasl" / "image00013.mat", "r")["vertex"].T.astype(float)
-    fit = icp(predicted, reference, workers=2)
+    fit = icp(predicted, reference)
     start = Similarity(1.0, np.eye(3), reference.mean(0) - predicted.mean(0))
     motion, _ = plain_icp(predicted, reference, start=start)
     expected = mean_distance(motion, predicted, reference)

@@ -139,7 +139,7 @@ def test_mean_square_from_sums_is_that_of_the_distances(forward: bool) -> None:
     points, target = rng.normal(size=(60, 3)), rng.normal(size=(50, 3))
     motion = Similarity(1.3, rotation_matrix(0.2, -0.4, 0.1), np.array([0.3, -0.2, 0.5]))
     mine, fixed = (points, target) if forward else (target, points)
-    walk = Walk(PointTree(fixed), forward=forward, with_scale=True, workers=1)
+    walk = Walk(PointTree(fixed), forward=forward, with_scale=True)
     pairs = walk.pairs(mine)
     walk.place(pairs, motion)
     expected = (walk.distances(pairs, motion) ** 2).mean()

@@ -8,6 +8,7 @@ import pytest
 
 from prn_bench import surface
 from prn_bench.errors import BenchError
+from tests.checking import need_open3d
 
 SQUARE = np.array([[0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 2, 0]], float)
 HALVES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -15,7 +16,7 @@ HALVES = np.array([[0, 1, 2], [0, 2, 3]])
 
 @pytest.fixture(autouse=True)
 def _open3d():
-    pytest.importorskip("open3d", reason="Open3D is not installed: pip install 'prn-bench[recon]'")
+    need_open3d()
 
 
 def random_mesh(rng):

@@ -1,210 +1,275 @@
-"""Which pairs of a moving cloud may have changed, and what they are now.
+"""The pairs of a moving cloud after a motion: all of a step of an ICP but the fit.
 
-A NumPy version of the same arithmetic spends most of its time on temporary arrays.
+The moving cloud is cut into groups of 32 neighbours. A group keeps a list of all points of the fixed
+cloud that can be the nearest of any of its own, as long as none has gone farther than the list reaches.
+Within a list, a point that keeps its partner for sure is not looked at again.
+
+Arrays come in tuples, and each is taken out of its tuple once: every time costs an atomic count. For
+the same reason the parts of the loop are inlined.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prn_bench.compiled.tree import rows_near
+from prn_bench.compiled.candidates import (
+    GUARD,
+    UNIT,
+    compare,
+    distance_to_nearest,
+    gather,
+    into_frame,
+    keep,
+)
+from prn_bench.compiled.lanes import LANES, margin_of_one, nearest_in_lanes, nearest_of_one
 
 Array: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = NDArray[np.float32]
 Rows: TypeAlias = NDArray[np.intp]
+Columns: TypeAlias = NDArray[np.int32]
 
-# Points that go down the tree together: how many, and how far apart for their reach (both squared).
-GROUP, SPREAD = 16, 8.0
+WORTH = 2.0  # a list is kept if it outlasts so many steps like the last
+FEW = 12  # so many points of a group are sooner done one by one, which tells better how far they may go
+SHORTER, LONGER = 0.7, 1.2  # of a list's reach, where it does not fit, or fills less than FULL
+FULL = 0.6
+
+
+class Fixed(NamedTuple):
+    """The cloud that is searched: points in the order of a tree, and the tree."""
+
+    data: Array  # (m, 3)
+    single: Array  # (3, m) the same, but copies of a point are infinite
+    boxes: Array  # see prn_bench.compiled.tree.make_tree
+    runs: Rows
+    child: Rows
+
+
+class Groups(NamedTuple):
+    """The cloud that searches, before any motion: see prn_bench.compiled.tree.make_groups."""
+
+    points: Array  # (n, 3) one group after the other
+    centre: Array  # (g, 3)
+    radius: Array  # (g,)
+
+
+class Lists(NamedTuple):
+    """What each group knows of the fixed cloud."""
+
+    near: Values  # (g, 3, longest) candidates: see prn_bench.compiled.candidates.gather
+    rows: Columns  # (g, longest)
+    length: Rows  # (g,)
+    frame: Array  # (g, 8)
+    reach: Array  # (g,) how far points may have gone from where the list was made; -1 for no list
+    wanted: Array  # (g,) reach of the next list
+    linear: Array  # (g, 3, 3) and (g, 3): the motion when the list was made
+    move: Array
+    way: Array  # (g,) gone since the beginning
+    same: Array  # (n,) way up to which a point keeps its partner
+    soonest: Array  # (g,) the least of them
+
+
+class Pairs(NamedTuple):
+    """Who is paired with whom, and sums for a fit."""
+
+    partner: Rows  # (n,) row of the fixed cloud; -1 before the first motion
+    paired: Array  # (n, 3) that point
+    cross: Array  # (3, 3) sum of partner times point
+    total: Array  # (4,) sums of partners and of their squares
+
+
+class Scratch(NamedTuple):
+    """Memory to work in."""
+
+    stack: Rows  # these four as in prn_bench.compiled.candidates.gather
+    near: Values
+    rows: Columns
+    frame: Array
+    squares: Values  # (m + 66,), and the same memory as integers
+    square_bits: Columns
+    ratios: Values
+    ratio_bits: Columns
+    places: Array  # (32, 3) a group's points after the motion
+    lanes: Values  # (3, 32) the same in the frame of the list
+    best: Values  # (32,) these three as in prn_bench.compiled.lanes.nearest_in_lanes
+    margin: Values
+    which: Columns
 
 
 @njit(cache=True, nogil=True)
-def due_points(
-    points: Array, linear: Array, translation: Array, way: Array, starts: Rows, origin: Array,
-    gap: Array, same_until: Array, known_until: Array, due: Rows, lost: Rows,
-) -> tuple[int, int]:  # fmt: skip
-    """Rows to look at again, and of these the ones to search again.
-
-    Parameters
-    ----------
-    points : (n, 3) float64
-        Before the motion ``linear @ x + translation``.
-    way : (b,) float64
-        Of each block, since the beginning.
-    starts : (b + 1,) intp
-        First row of each block.
-    origin, gap : (n, 3) and (n,) float64
-        Where each point was last searched, and how far from there its candidates hold.
-    same_until, known_until : (n,) float64
-        Ways of its block up to which a point keeps its partner, and its candidates. The latter is put
-        off where the point has gone round about and is not as far as its way.
-    due, lost : (n,) intp
-        Filled from the front.
-
-    Returns
-    -------
-    int, int
-        How many are due, and lost.
-    """
-    n_due, n_lost = 0, 0
-    for block in range(len(way)):
-        gone = way[block]
-        for row in range(starts[block], starts[block + 1]):
-            if same_until[row] > gone:
-                continue
-            due[n_due] = row
-            n_due += 1
-            if known_until[row] <= gone:
-                square = 0.0
-                for axis in range(3):
-                    away = translation[axis] - origin[row, axis]
-                    for other in range(3):
-                        away += linear[axis, other] * points[row, other]
-                    square += away * away
-                known_until[row] = gone + gap[row] - np.sqrt(square)
-                if known_until[row] <= gone:
-                    lost[n_lost] = row
-                    n_lost += 1
-    return n_due, n_lost
-
-
-@njit(cache=True, nogil=True)
-def choose(
-    due: Rows, block_of: Rows, way: Array, points: Array, linear: Array, translation: Array,
-    data: Array, candidates: Rows, known_until: Array, same_until: Array, index: Rows,
-    paired: Array, cross: Array, total: Array,
+def move_pairs(
+    fixed: tuple[Any, ...], groups: tuple[Any, ...], lists: tuple[Any, ...],
+    pairs: tuple[Any, ...], scratch: tuple[Any, ...], linear: Array, move: Array,
+    last_linear: Array, last_move: Array,
 ) -> int:  # fmt: skip
-    """Pair points with the nearest of their candidates, and keep the sums of the pairs up to date.
+    """Pair each point with its nearest after ``linear @ x + move``; gives how many pairs changed.
 
-    Parameters
-    ----------
-    due : (d,) intp
-        Rows to pair.
-    block_of : (n,) intp
-    way : (b,) float64
-    points : (n, 3) float64
-        Before the motion ``linear @ x + translation``.
-    data : (m, 3) float64
-        The fixed cloud.
-    candidates : (n, k) intp
-        Rows of the fixed cloud.
-    known_until, same_until, index, paired
-        See :class:`prn_bench.icp.pairs.MovingPairs`; all but the first are brought up to date.
-    cross : (3, 3) float64
-        Sum of partner times point, brought up to date.
-    total : (4,) float64
-        Sums of the partners and of their squares, brought up to date.
-
-    Returns
-    -------
-    int
-        Pairs that changed.
+    ``last_*`` is the motion of the call before, infinite for none. The tuples are those above, made
+    plain tuples, which are quicker to hand over.
     """
+    data, single, boxes, runs, child = fixed
+    points, centre, radius = groups
+    near, rows, length, frame, reach, wanted, then_linear, then_move, way, same, soonest = lists
+    partner, paired, cross, total = pairs
+    stack, all_near, all_rows, all_frame, squares, square_bits, ratios, ratio_bits = scratch[:8]
+    places, lanes, best, margin, which = scratch[8:]
     changed = 0
-    k = candidates.shape[1]
-    squares = np.empty(k)
-    place = np.empty(3)
-    for row in due:
-        for axis in range(3):
-            place[axis] = translation[axis]
-            for other in range(3):
-                place[axis] += linear[axis, other] * points[row, other]
-        best = 0
-        for j in range(k):
-            candidate = candidates[row, j]
-            square = 0.0
-            for axis in range(3):
-                square += (data[candidate, axis] - place[axis]) ** 2
-            squares[j] = square
-            if square < squares[best]:
-                best = j
-        chosen = candidates[row, best]
-        margin = known_until[row] - way[block_of[row]]
-        for j in range(k):
-            apart = 0.0
-            for axis in range(3):
-                apart += (data[candidates[row, j], axis] - data[chosen, axis]) ** 2
-            if apart > 0.0:  # else it is the nearest itself, or its double
-                margin = min(margin, (squares[j] - squares[best]) / (2.0 * np.sqrt(apart)))
-        same_until[row] = way[block_of[row]] + margin
-        if chosen != index[row]:
-            changed += 1
-            exchange(row, chosen, data, points[row], index, paired, cross, total)
+    for group in range(len(centre)):
+        start, end = group * LANES, min(group * LANES + LANES, len(points))
+        step, _ = _way(group, linear, move, last_linear, last_move, centre, radius)
+        way[group] += step if step < np.inf else 0.0
+        if soonest[group] > way[group]:
+            continue
+        then = then_linear[group], then_move[group]
+        far, size = _way(group, linear, move, then[0], then[1], centre, radius)
+        listed = far + GUARD * size < reach[group]
+        n_due = _place(
+            start, end, points, linear, move, same, way[group] if listed else np.inf, places
+        )
+        if not listed:
+            wish = wanted[group] if step * WORTH < wanted[group] else 0.0
+            nearest = distance_to_nearest(
+                start, end, places, partner, paired, data, boxes, runs, child
+            )
+            n = gather(
+                end - start, nearest + 2 * wish, places, single, boxes, runs, child, stack,
+                all_near, all_rows, all_frame,
+            )  # fmt: skip
+            _renew(
+                group, n, wish, linear, move, all_near, all_rows, all_frame, near, rows, length,
+                frame, reach, wanted, then_linear, then_move,
+            )  # fmt: skip
+        kept = reach[group] > 0
+        here_near, here_rows = (near[group], rows[group]) if kept else (all_near, all_rows)
+        here, at = (frame, group) if kept else (all_frame, 0)
+        n = length[group] if kept else n
+        changed += _settle(
+            start, end, n_due, way[group], n, here_near, here_rows, here, at, data, points, same,
+            partner, paired, cross, total, squares, square_bits, ratios, ratio_bits, places, lanes,
+            best, margin, which,
+        )  # fmt: skip
+        left = reach[group] - (far if listed else 0.0) - GUARD * size  # of the way within the list
+        soonest[group] = min(_least(start, end, same), way[group] + left) if kept else -1.0
     return changed
 
 
-@njit(cache=True, nogil=True)
-def pair_all(
-    points: Array, linear: Array, translation: Array, data: Array, boxes: Array, runs: Rows,
-    child: Rows, depth: int, index: Rows, paired: Array, cross: Array, total: Array,
-) -> int:  # fmt: skip
-    """Pair every point with its nearest, beginning from its partner; gives how many pairs changed.
+@njit(cache=True, nogil=True, inline="always")
+def _way(
+    group: int, linear: Array, move: Array, then_linear: Array, then_move: Array, centre: Array,
+    radius: Array,
+) -> tuple[float, float]:  # fmt: skip
+    """How far a point of a group is at most from where another motion puts it.
 
-    A few points that follow each other go down the tree as one: what lies within reach of any of them
-    is gathered once, and each takes its nearest from that.
-
-    Parameters
-    ----------
-    points, linear, translation
-        See :func:`due_points`.
-    data, boxes, runs, child, depth
-        See :func:`prn_bench.compiled.tree.search`.
-    index, paired, cross, total
-        See :func:`choose`; brought up to date.
+    The second value is the largest coordinate that this was computed from.
     """
-    changed, start = 0, 0
-    moved, away = np.empty((GROUP, 3)), np.empty(GROUP)
-    box, stack = np.empty((2, 3)), np.empty(depth + 2, np.intp)
-    near, rows = np.empty((3, len(data))), np.empty(len(data), np.intp)
-    while start < len(points):
-        end, reach = start, 0.0
-        while end < len(points) and end - start < GROUP:
-            place = moved[end - start]
-            square, size = 0.0, 0.0
+    square, turn, size = 0.0, 0.0, 0.0
+    for axis in range(3):
+        away, part = move[axis] - then_move[axis], abs(move[axis])
+        for other in range(3):
+            change = linear[axis, other] - then_linear[axis, other]
+            away += change * centre[group, other]
+            part += abs(linear[axis, other]) * (abs(centre[group, other]) + radius[group])
+            turn += change * change
+        square += away * away
+        size = max(size, part)
+    return np.sqrt(square) + radius[group] * np.sqrt(turn), size
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _place(
+    start: int, end: int, points: Array, linear: Array, move: Array, same: Array, gone: float,
+    places: Array,
+) -> int:  # fmt: skip
+    """Move the points that are due: those that keep their partner no farther than ``gone``."""
+    n_due = 0
+    for row in range(start, end):
+        if same[row] <= gone:
+            x, y, z = points[row, 0], points[row, 1], points[row, 2]
             for axis in range(3):
-                place[axis] = translation[axis]
-                for other in range(3):
-                    place[axis] += linear[axis, other] * points[end, other]
-                square += (data[index[end], axis] - place[axis]) ** 2
-                if end > start:
-                    low, high = box[0, axis], box[1, axis]
-                    size += (max(high, place[axis]) - min(low, place[axis])) ** 2
-            if end > start and size > SPREAD * min(square, reach):
-                break
-            for axis in range(3):
-                box[0, axis] = place[axis] if end == start else min(box[0, axis], place[axis])
-                box[1, axis] = place[axis] if end == start else max(box[1, axis], place[axis])
-            away[end - start], reach = square, max(reach, square)
-            end += 1
-        n_near = rows_near(box, reach, data, boxes, runs, child, stack, near, rows)
-        for row in range(start, end):
-            x, y, z = moved[row - start]
-            best, nearest = away[row - start], index[row]
-            for one in range(n_near):
-                a, b, c = near[0, one] - x, near[1, one] - y, near[2, one] - z
-                square = a * a + b * b + c * c
-                if square < best:
-                    best, nearest = square, rows[one]
-            if nearest != index[row]:
-                changed += 1
-                exchange(row, nearest, data, points[row], index, paired, cross, total)
-        start = end
+                turned = linear[axis, 0] * x + linear[axis, 1] * y + linear[axis, 2] * z
+                places[row - start, axis] = move[axis] + turned
+            same[row] = -1.0
+            n_due += 1
+    return n_due
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _renew(
+    group: int, n: int, wish: float, linear: Array, move: Array, all_near: Values,
+    all_rows: Columns, all_frame: Array, near: Values, rows: Columns, length: Rows, frame: Array,
+    reach: Array, wanted: Array, then_linear: Array, then_move: Array,
+) -> None:  # fmt: skip
+    """Make what was gathered the list of a group, where the list is wished for and there is room."""
+    n_kept = 0
+    if wish > 0:
+        n_kept = keep(n, all_near, all_rows, all_frame, near[group], rows[group])
+    reach[group] = wish if n_kept > 0 else -1.0
+    if n_kept > 0:
+        length[group] = n_kept
+        frame[group] = all_frame[0]
+        then_linear[group], then_move[group] = linear, move
+        wanted[group] *= LONGER if n_kept < FULL * rows.shape[1] else 1.0
+    elif wish > 0:
+        wanted[group] *= SHORTER
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _settle(
+    start: int, end: int, n_due: int, gone: float, n: int, near: Values, rows: Columns,
+    frame: Array, at: int, data: Array, points: Array, same: Array, partner: Rows, paired: Array,
+    cross: Array, total: Array, squares: Values, square_bits: Columns, ratios: Values,
+    ratio_bits: Columns, places: Array, lanes: Values, best: Values, margin: Values,
+    which: Columns,
+) -> int:  # fmt: skip
+    """Pair the points that are due with the nearest of a list; how many pairs changed."""
+    for row in range(start, end):
+        if same[row] < 0:
+            into_frame(row - start, places, frame, at, lanes)
+    if n_due > FEW:
+        nearest_in_lanes(lanes, near, n, best, margin, which)
+    changed = 0
+    for row in range(start, end):
+        if same[row] >= 0:
+            continue
+        lane = row - start
+        if n_due <= FEW:
+            which[lane] = nearest_of_one(lane, lanes, near, n, squares, square_bits)
+            margin[lane] = 0.0
+            if which[lane] >= 0:
+                margin[lane] = margin_of_one(which[lane], near, n, squares, ratios, ratio_bits)
+        same[row] = gone + margin[lane] / frame[at, UNIT]
+        if which[lane] >= 0:
+            found = int(rows[which[lane]])
+        else:
+            found = compare(lane, places, rows, n, int(partner[row]), data)
+        if found != partner[row]:
+            changed += 1
+            _exchange(row, found, data, points, partner, paired, cross, total)
     return changed
 
 
-@njit(cache=True, nogil=True)
-def exchange(
-    row: int, partner: int, data: Array, point: Array, index: Rows, paired: Array, cross: Array,
+@njit(cache=True, nogil=True, inline="always")
+def _least(start: int, end: int, same: Array) -> float:
+    least = np.inf
+    for row in range(start, end):
+        least = min(least, same[row])
+    return least
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _exchange(
+    row: int, found: int, data: Array, points: Array, partner: Rows, paired: Array, cross: Array,
     total: Array,
 ) -> None:  # fmt: skip
     """Give a point another partner, and keep the sums of the pairs up to date."""
-    index[row] = partner
+    partner[row] = found
     for axis in range(3):
-        new, old = data[partner, axis], paired[row, axis]
+        new, old = data[found, axis], paired[row, axis]
         for other in range(3):
-            cross[axis, other] += (new - old) * point[other]
+            cross[axis, other] += (new - old) * points[row, other]
         total[axis] += new - old
         total[3] += (new + old) * (new - old)
         paired[row, axis] = new

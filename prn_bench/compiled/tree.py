@@ -1,4 +1,4 @@
-"""A k-d tree with tight boxes: its making, and searches that begin from what is already near."""
+"""A k-d tree with tight boxes, and groups of neighbours."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
 Nodes: TypeAlias = tuple[Rows, Array, Rows, Rows, int]
 
 AXES = 3
@@ -91,128 +92,88 @@ def _split(points: Array, order: Rows, begin: int, end: int, axis: int, box: Arr
 
 
 @njit(cache=True, nogil=True)
-def search(
-    asked: Array, near: Rows, data: Array, boxes: Array, runs: Rows, child: Rows, depth: int,
-    squares: Array, index: Rows,
-) -> None:  # fmt: skip
-    """The nearest few points of each asked one, in rising order of distance.
-
-    Parameters
-    ----------
-    asked : (n, 3) float64
-    near : (n, k) intp
-        Different rows of ``data`` that are believed near, or a first column of -1 for none known: the
-        points found for the one asked before are taken then. They only save time.
-    data : (m, 3) float64
-        The cloud in the order of the tree.
-    boxes, runs, child, depth
-        See :func:`make_tree`.
-    squares, index : (n, k) float64 and intp
-        Filled: squared distances, and rows of ``data``.
-    """
-    k = index.shape[1]
-    stack, away = np.empty(depth + 2, np.intp), np.empty(depth + 2)
-    for row in range(len(asked)):
-        x, y, z = asked[row]
-        guess = near[row] if near[row, 0] >= 0 else index[row - 1]
-        limit = np.inf
-        if near[row, 0] >= 0 or row > 0:
-            limit = 0.0
-            for j in range(k):
-                limit = max(limit, _square(data, guess[j], x, y, z))
-        best, found = squares[row], index[row]
-        best[:] = np.inf
-        top, stack[0], away[0] = 1, 0, 0.0
-        while top > 0:
-            top -= 1
-            node = stack[top]
-            if away[top] > limit:
-                continue
-            while child[node] > 0:
-                left = child[node]
-                one, other = _to_box(boxes, left, x, y, z), _to_box(boxes, left + 1, x, y, z)
-                first = 0 if one <= other else 1
-                stack[top], away[top] = left + 1 - first, max(one, other)
-                if away[top] <= limit:
-                    top += 1
-                node = left + first
-                if min(one, other) > limit:
+def copies_of(points: Array, runs: Rows, child: Rows) -> Flags:
+    """(m,) bool: points, in the order of a tree, that lie where another before them does."""
+    copies = np.zeros(len(points), np.bool_)
+    for node in range(len(child)):
+        if child[node] > 0:
+            continue
+        begin, end = runs[node]
+        for row in range(begin + 1, end):
+            # A leaf of many points is one of copies only, so the first one tells.
+            x, y, z = points[row]
+            for other in range(begin, row):
+                if points[other, 0] == x and points[other, 1] == y and points[other, 2] == z:
+                    copies[row] = True
                     break
-            else:
-                for candidate in range(runs[node, 0], runs[node, 1]):
-                    square = _square(data, candidate, x, y, z)
-                    if square <= limit and square < best[k - 1]:
-                        _insert(best, found, square, candidate)
-                        limit = min(limit, best[k - 1])
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _insert(best: Array, found: Rows, square: float, candidate: int) -> None:
-    """Put a point in its place among the nearest, and drop the farthest."""
-    place = len(best) - 1
-    while place > 0 and best[place - 1] > square:
-        best[place], found[place] = best[place - 1], found[place - 1]
-        place -= 1
-    best[place], found[place] = square, candidate
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _square(data: Array, row: int, x: float, y: float, z: float) -> float:
-    x, y, z = data[row, 0] - x, data[row, 1] - y, data[row, 2] - z
-    return x * x + y * y + z * z
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _to_box(boxes: Array, node: int, x: float, y: float, z: float) -> float:
-    x = max(boxes[node, 0, 0] - x, x - boxes[node, 1, 0], 0.0)
-    y = max(boxes[node, 0, 1] - y, y - boxes[node, 1, 1], 0.0)
-    z = max(boxes[node, 0, 2] - z, z - boxes[node, 1, 2], 0.0)
-    return x * x + y * y + z * z
+    return copies
 
 
 @njit(cache=True, nogil=True)
-def rows_near(
-    box: Array, reach: float, data: Array, boxes: Array, runs: Rows, child: Rows, stack: Rows,
-    near: Array, rows: Rows,
-) -> int:  # fmt: skip
-    """Copy all points within reach of a box; gives how many.
+def make_groups(points: Array, size: int) -> tuple[Rows, Array, Array]:
+    """Cut a cloud into groups of neighbours of equal size; the last group may be smaller.
 
     Parameters
     ----------
-    box : (2, 3) float64
-        Lowest and highest corner.
-    reach : float
-        Square of the distance.
-    data, boxes, runs, child
-        See :func:`search`.
-    stack : (depth + 2,) intp
-        To work in.
-    near, rows : (3, m) float64, (m,) intp
-        Filled from the front with coordinates and rows.
+    points : (n, 3) float64
+    size : int
+
+    Returns
+    -------
+    order : (n,) intp
+        Rows of ``points``, one group after the other.
+    centre : (g, 3) float64
+        Of the box of each group.
+    radius : (g,) float64
+        Of the ball about it that holds the group.
     """
-    n_found, top, stack[0] = 0, 1, 0
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        if _apart(boxes[node, 0], boxes[node, 1], box) > reach:
-            continue
-        if child[node] > 0:
-            stack[top], stack[top + 1] = child[node], child[node] + 1
-            top += 2
-            continue
-        for row in range(runs[node, 0], runs[node, 1]):
-            if _apart(data[row], data[row], box) <= reach:
-                for axis in range(AXES):
-                    near[axis, n_found] = data[row, axis]
-                rows[n_found] = row
-                n_found += 1
-    return n_found
+    n = len(points)
+    order = np.arange(n)
+    stack = [(0, n)]
+    box = np.empty((2, AXES))
+    while len(stack) > 0:
+        begin, end = stack.pop()
+        if end - begin > size:
+            _bound(points, order, begin, end, box)
+            half = (end - begin + size) // (2 * size) * size
+            middle = begin + max(half, size)
+            _select(points, order, begin, end, middle, int(np.argmax(box[1] - box[0])))
+            stack.append((begin, middle))
+            stack.append((middle, end))
+    centre, radius = np.empty((-(-n // size), AXES)), np.zeros(-(-n // size))
+    for group in range(len(centre)):
+        begin, end = group * size, min(n, group * size + size)
+        _bound(points, order, begin, end, box)
+        centre[group] = box[0] + (box[1] - box[0]) / 2
+        for place in range(begin, end):
+            square = 0.0
+            for axis in range(AXES):
+                square += (points[order[place], axis] - centre[group, axis]) ** 2
+            radius[group] = max(radius[group], np.sqrt(square))
+    return order, centre, radius
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _apart(low: Array, high: Array, box: Array) -> float:
-    total = 0.0
-    for axis in range(AXES):
-        away = max(low[axis] - box[1, axis], box[0, axis] - high[axis], 0.0)
-        total += away * away
-    return total
+@njit(cache=True, nogil=True)
+def _select(points: Array, order: Rows, begin: int, end: int, middle: int, axis: int) -> None:
+    """Put the smaller values along an axis before ``middle`` (Hoare's quickselect)."""
+    low, high = begin, end - 1
+    while low < high:
+        first, last = points[order[low], axis], points[order[high], axis]
+        between = points[order[(low + high) // 2], axis]
+        pivot = max(min(first, last), min(max(first, last), between))
+        left, right = low, high
+        while left <= right:
+            while points[order[left], axis] < pivot:
+                left += 1
+            while points[order[right], axis] > pivot:
+                right -= 1
+            if left <= right:
+                order[left], order[right] = order[right], order[left]
+                left += 1
+                right -= 1
+        if middle <= right:
+            high = right
+        elif middle >= left:
+            low = left
+        else:
+            break

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prn_bench.alignment import FLAT, Similarity, fit_by_first_point
-from prn_bench.icp.pairs import MovingPairs, in_blocks
+from prn_bench.icp.pairs import MovingPairs
 from prn_bench.icp.point_tree import PointTree
 from prn_bench.icp.walk import Walk
 from prn_bench.nearest_gpu import TorchPoints
@@ -112,7 +112,6 @@ def icp(
     rule: IcpRule | None = None,
     *,
     start: Similarity | None = None,
-    workers: int = 1,
     device: str | None = None,
 ) -> IcpFit:
     """Align a predicted cloud to a reference cloud.
@@ -125,8 +124,6 @@ def icp(
         Rigid, to the fixed point, if None.
     start : Similarity, optional
         Instead of the rule's.
-    workers : int
-        Threads of the nearest-point search; -1 for all cores.
     device : str, optional
         Search by brute force with PyTorch on ``"cuda"`` or ``"cpu"`` instead of by a tree.
 
@@ -148,7 +145,7 @@ def icp(
     # About their own middles the sums keep their digits, wherever the clouds lie.
     away, home = points.mean(0), target.mean(0)
     first = replace(start, translation=start.apply(away) - home)
-    fit = _icp(points - away, target - home, rule, first, workers=workers, device=device)
+    fit = _icp(points - away, target - home, rule, first, device=device)
     move = fit.motion.translation + home - fit.motion.linear @ away
     return replace(fit, motion=replace(fit.motion, translation=move))
 
@@ -159,16 +156,13 @@ def _icp(
     rule: IcpRule,
     first: Similarity,
     *,
-    workers: int,
     device: str | None,
 ) -> IcpFit:
     """Between two clouds about the origin."""
     forward = rule.search == "predicted-to-reference"
     moving, fixed = (points, target) if forward else (target, points)
-    if rule.step != "first-point":  # which is the first of the order given
-        moving = moving[in_blocks(moving)]
     tree = PointTree(fixed) if device is None else TorchPoints(fixed, device)
-    walk = Walk(tree, forward=forward, with_scale=rule.with_scale, workers=workers)
+    walk = Walk(tree, forward=forward, with_scale=rule.with_scale)
     return _run(walk, moving, first, rule, reach=first.scale)
 
 
@@ -197,7 +191,7 @@ def _run(walk: Walk, moving: Array, motion: Similarity, rule: IcpRule, *, reach:
     converged = status == "ok"
     if rule.max_iterations and not rule.tolerance and status == "not-converged":
         status = "ok"
-    if len(np.unique(pairs.index[seen])) < MIN_POINTS:
+    if not _some(pairs.index[seen]):
         status, converged = "degenerate", False
     rms = float(np.sqrt((walk.distances(pairs, motion)[seen] ** 2).mean()))
     return IcpFit(motion, steps, converged, rms, float(seen.mean()), status)
@@ -206,8 +200,10 @@ def _run(walk: Walk, moving: Array, motion: Similarity, rule: IcpRule, *, reach:
 def _step(walk: Walk, pairs: MovingPairs, seen: NDArray[np.bool_], rule: IcpRule) -> Similarity:
     """The motion that follows from the pairs."""
     if rule.step == "first-point":
+        given = np.argsort(pairs.order)  # the first point is the first of the order given
+        given = given[seen[given]]
         scale, rotation, move = fit_by_first_point(
-            *(side[None, seen] for side in walk.sides(pairs))
+            *(side[None, given] for side in walk.sides(pairs))
         )
         return Similarity(float(scale[0]), rotation[0], move[0])
     motion = walk.fit(pairs, seen)
@@ -246,6 +242,13 @@ def _cloud(values: NDArray[np.floating]) -> Array:
     if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
         raise ValueError(f"a cloud is (n, 3) finite points, got {points.shape}")
     return points
+
+
+def _some(rows: NDArray[np.intp]) -> bool:
+    """Whether three are different; sorting them all takes longer than some steps."""
+    for _ in range(MIN_POINTS - 1):
+        rows = rows[rows != rows[:1]]
+    return len(rows) > 0
 
 
 def _flat(points: Array) -> bool:

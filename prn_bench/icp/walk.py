@@ -28,17 +28,15 @@ class Walk:
     forward : bool
         The predicted cloud searches; else the reference does, moved back.
     with_scale : bool
-    workers : int
     """
 
     tree: Searchable
     forward: bool
     with_scale: bool
-    workers: int
 
     def pairs(self, moving: Array) -> MovingPairs:
         """The pairs of a searching cloud."""
-        return MovingPairs(moving, self.tree, workers=self.workers)
+        return MovingPairs(moving, self.tree)
 
     def place(self, pairs: MovingPairs, motion: Similarity) -> int:
         """Search again where it is due, after a motion of the prediction; pairs that changed."""
