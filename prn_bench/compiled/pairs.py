@@ -126,21 +126,15 @@ def move_pairs(
         then = then_linear[group], then_move[group]
         far, size = _way(group, linear, move, then[0], then[1], centre, radius)
         listed = far + GUARD * size < reach[group]
-        n_due = _place(
-            start, end, points, linear, move, same, way[group] if listed else np.inf, places
-        )
+        gone = way[group] if listed else np.inf
+        n_due = _place(start, end, points, linear, move, same, gone, places)
+        n = 0
         if not listed:
             wish = wanted[group] if step * WORTH < wanted[group] else 0.0
-            nearest = distance_to_nearest(
-                start, end, places, partner, paired, data, boxes, runs, child
-            )
-            n = gather(
-                end - start, nearest + 2 * wish, places, single, boxes, runs, child, stack,
-                all_near, all_rows, all_frame,
-            )  # fmt: skip
-            _renew(
-                group, n, wish, linear, move, all_near, all_rows, all_frame, near, rows, length,
-                frame, reach, wanted, then_linear, then_move,
+            n = _renew(
+                group, start, end, wish, linear, move, places, partner, paired, data, single, boxes,
+                runs, child, stack, all_near, all_rows, all_frame, near, rows, length, frame, reach,
+                wanted, then_linear, then_move,
             )  # fmt: skip
         kept = reach[group] > 0
         here_near, here_rows = (near[group], rows[group]) if kept else (all_near, all_rows)
@@ -198,11 +192,20 @@ def _place(
 
 @njit(cache=True, nogil=True, inline="always")
 def _renew(
-    group: int, n: int, wish: float, linear: Array, move: Array, all_near: Values,
-    all_rows: Columns, all_frame: Array, near: Values, rows: Columns, length: Rows, frame: Array,
-    reach: Array, wanted: Array, then_linear: Array, then_move: Array,
-) -> None:  # fmt: skip
-    """Make what was gathered the list of a group, where the list is wished for and there is room."""
+    group: int, start: int, end: int, wish: float, linear: Array, move: Array, places: Array,
+    partner: Rows, paired: Array, data: Array, single: Array, boxes: Array, runs: Rows, child: Rows,
+    stack: Rows, all_near: Values, all_rows: Columns, all_frame: Array, near: Values, rows: Columns,
+    length: Rows, frame: Array, reach: Array, wanted: Array, then_linear: Array, then_move: Array,
+) -> int:  # fmt: skip
+    """Gather a group's candidates, and keep them as its list if one is wished for and has room.
+
+    ``wish`` is the reach of such a list, or 0. Gives how many were gathered.
+    """
+    nearest = distance_to_nearest(start, end, places, partner, paired, data, boxes, runs, child)
+    n = gather(
+        end - start, nearest + 2 * wish, places, single, boxes, runs, child, stack, all_near,
+        all_rows, all_frame,
+    )  # fmt: skip
     n_kept = 0
     if wish > 0:
         n_kept = keep(n, all_near, all_rows, all_frame, near[group], rows[group])
@@ -214,6 +217,7 @@ def _renew(
         wanted[group] *= LONGER if n_kept < FULL * rows.shape[1] else 1.0
     elif wish > 0:
         wanted[group] *= SHORTER
+    return n
 
 
 @njit(cache=True, nogil=True, inline="always")
