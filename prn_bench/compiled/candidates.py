@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from prn_bench.compiled.lanes import FAR, LONGEST
+from prn_bench.compiled.lanes import BLOCK, FAR, up_to
 
 Array: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float32]
@@ -93,7 +93,7 @@ def gather(
     Returns
     -------
     int
-        How many, filled up to a multiple of 64.
+        How many; filling follows up to a multiple of 64.
     """
     a_low = b_low = c_low = np.inf
     a_high = b_high = c_high = -np.inf
@@ -130,7 +130,8 @@ def gather(
             near[2, n + j] = min(max((single[2, first + j] - c_mid) * unit, -FAR), FAR)
             rows[n + j] = first + j
         n += size
-    return fill_up(n, near, rows)
+    fill_up(n, near, rows)
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +154,7 @@ def keep(
     Returns
     -------
     int
-        How many, filled up to a multiple of 64; 0 where ``near``, (3, longest) float32, has no room.
+        How many; filling follows as above. 0 where ``near``, (3, longest) float32, has no room.
     """
     a, b, c = frame[0, HALF], frame[0, HALF + 1], frame[0, HALF + 2]
     reach = (frame[0, DISTANCE] * (1 + 1e-6) + 1e-6) ** 2  # with room for float32
@@ -168,17 +169,16 @@ def keep(
         )  # no branch: half of them would be guessed wrong
         if kept == len(rows):
             return 0
-    return fill_up(kept, near, rows)
+    fill_up(kept, near, rows)
+    return kept
 
 
 @njit(cache=True, nogil=True)
-def fill_up(n: int, near: Values, rows: Columns) -> int:
+def fill_up(n: int, near: Values, rows: Columns) -> None:
     """Add points far away, up to a multiple of 64."""
-    filled = (n + LONGEST - 1) // LONGEST * LONGEST
-    for j in range(n, filled):
+    for j in range(n, up_to(n, BLOCK)):
         near[0, j] = near[1, j] = near[2, j] = FAR
         rows[j] = -1
-    return filled
 
 
 @njit(cache=True, nogil=True)

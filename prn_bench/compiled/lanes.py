@@ -20,7 +20,8 @@ Values: TypeAlias = NDArray[np.float32]
 Columns: TypeAlias = NDArray[np.int32]
 
 LANES = 32
-LONGEST = 64  # lists are filled up to multiples of it, or the loops end in slow remainders
+BLOCK = 64  # lists are filled up to multiples of it, or the loops over one end in slow remainders
+AT_ONCE = 4  # candidates that lanes take before they store what they found
 FAR = np.float32(1e4)  # where the filling lies
 # With coordinates up to 1, each off by half a unit in its last place, the square of a distance d is off
 # by less than 28 d + 48 roundings of 2^-24, and a difference of two squares by twice that, here with some
@@ -29,6 +30,12 @@ SLOPE, LEAST = np.float32(72 * 2.0**-24), np.float32(2048 * 2.0**-48)
 # (a + b)^2 <= 1.001 a^2 + 1001 b^2, for the rounding b of a distance a.
 WIDER, BLUR = np.float32(1.001), np.float32(1001 * (36 * 2.0**-24) ** 2)
 FINITE = {"reassoc", "contract", "nsz", "nnan", "ninf"}
+
+
+@njit(cache=True, nogil=True)
+def up_to(n: int, size: int) -> int:
+    """The next multiple of a size."""
+    return (n + size - 1) // size * size
 
 
 @njit(cache=True, nogil=True, fastmath=FINITE, error_model="numpy")
@@ -40,10 +47,10 @@ def nearest_in_lanes(
     Parameters
     ----------
     places : (3, 32) float32
-    near : (3, at least n) float32
+    near : (3, m) float32
         Candidates.
     n : int
-        A multiple of 64.
+        How many; those up to the next multiple of 64 are filling, ``FAR`` away.
     best : (32,) float32
         To work in.
     margin : (32,) float32
@@ -56,7 +63,7 @@ def nearest_in_lanes(
     for i in range(LANES):
         best[i] = margin[i] = FAR * FAR
         which[i] = 0
-    for j in range(0, n, 4):  # four at a time, since each time all lanes are stored
+    for j in range(0, n, AT_ONCE):  # since each time all lanes are stored
         x0, y0, z0, x1, y1, z1 = x[j], y[j], z[j], x[j + 1], y[j + 1], z[j + 1]
         x2, y2, z2, x3, y3, z3 = x[j + 2], y[j + 2], z[j + 2], x[j + 3], y[j + 3], z[j + 3]
         one, two, three, four = np.int32(j), np.int32(j + 1), np.int32(j + 2), np.int32(j + 3)
@@ -96,14 +103,15 @@ def nearest_of_one(
     ----------
     lane, places, near, n
         See :func:`nearest_in_lanes`.
-    squares : (at least n + 2) float32
-        Filled with the squared distances, the least of which follows at ``n``, and what is too close to
-        it at ``n + 1``.
+    squares : (m + 2,) float32
+        Filled with the squared distances, and after them and those of the filling the least, and what
+        is too close to it.
     bits : the same memory as int32
         The bits of floats that are not negative have their order, and integers compile better.
     """
     a, b, c = places[0, lane], places[1, lane], places[2, lane]
     x, y, z = near[0], near[1], near[2]
+    n = up_to(n, BLOCK)
     for j in range(n):
         u, v, w = x[j] - a, y[j] - b, z[j] - c
         squares[j] = u * u + v * v + w * w
@@ -137,11 +145,12 @@ def margin_of_one(
         What :func:`nearest_of_one` gave, with its ``squares``.
     near, n
         See :func:`nearest_in_lanes`.
-    ratios, bits : (at least n + 1) float32, and the same memory as int32
+    ratios, bits : (m + 1,) float32, and the same memory as int32
         To work in.
     """
     x, y, z = near[0], near[1], near[2]
     p, q, r = x[chosen], y[chosen], z[chosen]
+    n = up_to(n, BLOCK)
     limit = squares[n + 1]
     for j in range(n):
         u, v, w = x[j] - p, y[j] - q, z[j] - r

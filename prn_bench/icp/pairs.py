@@ -123,10 +123,10 @@ def _new_lists(n: int, n_groups: int, spacing: float) -> tuple[Any, ...]:
 def _new_scratch(tree: PointTree) -> tuple[Any, ...]:
     """:class:`prn_bench.compiled.pairs.Scratch` for any group."""
     from prn_bench.compiled.candidates import FRAME
-    from prn_bench.compiled.lanes import LANES, LONGEST
+    from prn_bench.compiled.lanes import BLOCK, LANES
     from prn_bench.compiled.pairs import Scratch
 
-    room = tree.n + LONGEST + 2
+    room = tree.n + BLOCK + 2
     squares, ratios, best, margin = (
         np.zeros(size, np.float32) for size in (room, room, LANES, LANES)
     )
