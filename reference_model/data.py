@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prn_bench.dataset import Dataset
+from prn_bench.dataset.decoding import decoded
 from prn_bench.dataset.linear_maps import linear_maps
 from prn_bench.training.devices import room
 from reference_model.predict import network_input, resized
@@ -63,11 +62,9 @@ def load_faces(
     """
     shape = (len(rows), 3, side_px, side_px)
     images = room(shape, torch.uint8, device, scratch)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(rows), BLOCK):
-            pixels = np.stack([*pool.map(dataset.image, rows[start : start + BLOCK].tolist())])
-            small = network_input(torch.from_numpy(pixels), side_px) * 255
-            images[start : start + BLOCK] = small.round().to(torch.uint8)
+    for start, pixels in decoded(dataset, rows, BLOCK):
+        small = network_input(torch.from_numpy(pixels), side_px) * 255
+        images[start : start + BLOCK] = small.round().to(torch.uint8)
     maps: CoefficientMaps | Tensor
     if "uv_basis/mean" in dataset.stored_names:
         basis, weights, affine = map(torch.from_numpy, linear_maps(dataset, rows))

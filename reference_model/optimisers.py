@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prn_bench.training.state import optimiser_tensors
+from prn_bench.training.state import optimiser_tensors, prepare_state
 
 
 class Optimisers:
@@ -24,12 +24,9 @@ class Optimisers:
         others = [one for one in weights if one.ndim != 4 or not kernel_rate]
         self.adam = torch.optim.Adam(others, fused=True)
         self.muon = torch.optim.Muon(self.matrices, weight_decay=0) if self.matrices else None
-        for one in others:  # now, so that a resume finds it
-            zeros = {name: torch.zeros_like(one) for name in ("exp_avg", "exp_avg_sq")}
-            self.adam.state[one] = zeros | {"step": one.new_zeros(())}
+        prepare_state(self.adam, "exp_avg", "exp_avg_sq", counter="step")
         if self.muon:
-            for one in self.matrices:
-                self.muon.state[one] = {"momentum_buffer": torch.zeros_like(one)}
+            prepare_state(self.muon, "momentum_buffer")
 
     def step(self, learning_rate: float, kernel_rate: float) -> None:
         """Move the weights by their gradients, at these rates of Adam and of Muon."""

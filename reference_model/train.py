@@ -53,13 +53,16 @@ def train(
     sample, and those of :func:`reference_model.data.load_faces`.
     """
     with process_group(device) as group:
-        run = Run(config, open_dataset(dataset), make_folder(out), group)
-        run.resume()
-        while run.epoch < config.epochs:
-            run.train_epoch()
-            if group.rank == 0:
-                say(run.finish_epoch())
-        return run.folder / CHECKPOINT
+        return _run(Run(config, open_dataset(dataset), make_folder(out), group), say)
+
+
+def _run(run: Run, say: Say) -> Path:
+    run.resume()
+    while run.epoch < run.config.epochs:
+        run.train_epoch()
+        if run.group.rank == 0:
+            say(run.finish_epoch())
+    return run.folder / CHECKPOINT
 
 
 class Run:
@@ -67,8 +70,8 @@ class Run:
 
     def __init__(self, config: TrainConfig, dataset: Dataset, folder: Path, group: Group) -> None:
         self.config, self.dataset, self.folder, self.group = config, dataset, folder, group
-        share, allowed, device = config.validation_share, config.allow_test_set, group.device
-        rows, self.held = holdout.split(dataset, share, allow_test_set=allowed)
+        device, share = group.device, config.validation_share
+        rows, self.held = holdout.split(dataset, share, allow_test_set=config.allow_test_set)
         self.steps = refusals.steps(dataset, len(rows), config.batch, group.size)  # an epoch
         if config.flip:
             refusals.require_symmetry(dataset)
@@ -130,16 +133,10 @@ class Run:
     def _log(self) -> None:
         config, parameters = self.config, self.network.parameters()
         norm = nn.utils.clip_grad_norm_(parameters, float("inf"))  # clips nothing
-        loss, steps_per_s = self.journal.close(self.done, norm)
-        self.journal.write(
-            epoch=self.epoch,
-            step=self.done,
-            loss=loss,
-            rms_px=rms_px(loss),
-            learning_rate=config.learning_rate * config.share_of_rate(self.done - 1, self.steps),
-            gradient_norm=float(norm),
-            images_per_s=steps_per_s * config.batch,
-        )
+        found = self.journal.close(self.done, norm, config.batch)
+        rate = config.learning_rate * config.share_of_rate(self.done - 1, self.steps)
+        found |= {"rms_px": rms_px(found["loss"]), "learning_rate": rate}
+        self.journal.write(epoch=self.epoch, step=self.done, **found)
 
     def finish_epoch(self) -> str:
         """Measure the photographs held out, and save after the last epoch; a line on how it goes."""

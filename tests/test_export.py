@@ -16,7 +16,8 @@ pytest.importorskip("onnxscript", reason="ONNX export needs prn-bench[export]")
 pytest.importorskip("onnxruntime", reason="ONNX export needs prn-bench[export]")
 from prn_bench.bench.stopwatch import Timing  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
-from reference_model import export, timing  # noqa: E402
+from prn_bench.training import onnx_file  # noqa: E402
+from reference_model import weights as export  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
 from reference_model.weights import load_checkpoint  # noqa: E402
 from tests.toy_prn import toy_checkpoint  # noqa: E402
@@ -45,7 +46,7 @@ def test_the_same_maps(model: Path, batch: int) -> None:
     images = torch.rand(batch, 3, SIDE, SIDE)
     with torch.no_grad():
         expected = network(images).numpy()
-    found = export.onnx_session(model / "model.onnx").run(None, {"images": images.numpy()})[0]
+    found = onnx_file.onnx_session(model / "model.onnx").run(None, {"images": images.numpy()})[0]
     assert found.shape == (batch, 3, SIDE, SIDE)
     assert np.abs(found - expected).max() <= 1e-4 * 281.6
     assert float((model / "difference").read_text()) <= 1e-4 * 281.6
@@ -61,9 +62,9 @@ def test_one_file(model: Path) -> None:
 def test_a_difference_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ONNX Runtime computes something else, or NaN, there is no file."""
     copy = (model / "model.onnx").read_bytes()
-    monkeypatch.setattr(export, "write_onnx", lambda network, side, path: path.write_bytes(copy))
+    monkeypatch.setattr(onnx_file, "write_onnx", lambda network, side, path: path.write_bytes(copy))
     for difference in (1.0, np.nan):
-        monkeypatch.setattr(export, "_difference", lambda *_, value=difference: value)
+        monkeypatch.setattr(onnx_file, "largest_difference", lambda *_, value=difference: value)
         with pytest.raises(BenchError) as error:
             export.export_onnx(model / "model", model / "other.onnx")
         assert error.value.code == "onnx-differs"
@@ -93,7 +94,7 @@ def test_the_exporter_is_quiet(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.onnx, "export", loud)
-        export.write_onnx(PRN(1), SIDE, model / "quiet.onnx")
+        onnx_file.write_onnx(PRN(1), SIDE, model / "quiet.onnx")
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
 

@@ -54,11 +54,12 @@ class Journal:
         """Keep a step for the line."""
         self._steps.append(step)
 
-    def close(self, done: int, norm: torch.Tensor) -> tuple[float, float]:
-        """Mean loss of all processes, and steps a second, of the line that is due.
+    def close(self, done: int, norm: torch.Tensor, batch: int) -> dict[str, float]:
+        """``loss`` (mean of all processes), ``gradient_norm`` and ``images_per_s`` of these steps.
 
         Here alone the GPU is waited for, so faults are found some steps late. ``norm`` is that of the
-        gradients of the last step, number ``done``. Raises BenchError ``not-finite``.
+        gradients of the last step, number ``done``, and ``batch`` counts the samples of all processes.
+        Raises BenchError ``not-finite``.
         """
         import torch
 
@@ -68,7 +69,9 @@ class Journal:
         require_finite(self._dataset, self._ids[rows.numpy()], usable, done)
         losses = torch.stack([step.loss for step in self._steps])
         loss = float(self._group.mean(losses.mean()))
-        return loss, len(self._steps) / (time.perf_counter() - self._started)
+        seconds = time.perf_counter() - self._started
+        images_per_s = len(self._steps) * batch / seconds
+        return {"loss": loss, "gradient_norm": float(norm), "images_per_s": images_per_s}
 
     def write(self, *, epoch: int, step: int, **values: float) -> None:
         """Add a line to the log of the folder."""

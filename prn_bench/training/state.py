@@ -22,6 +22,23 @@ def kinds(tensors: Mapping[str, torch.Tensor]) -> dict[str, Kind]:
     return {name: (TYPES[str(one.dtype)], tuple(one.shape)) for name, one in tensors.items()}
 
 
+def prepare_state(
+    optimiser: torch.optim.Optimizer, *names: str, counter: str | None = None
+) -> None:
+    """Make the zeros that an optimiser begins with now, and not in its first step.
+
+    A resume fills what is there. ``names`` are those of values shaped like a weight, ``counter`` is
+    that of a single number.
+    """
+    import torch
+
+    for group in optimiser.param_groups:
+        for weight in group["params"]:
+            zeros = {name: torch.zeros_like(weight) for name in names}
+            single = {} if counter is None else {counter: weight.new_zeros(())}
+            optimiser.state[weight] = zeros | single
+
+
 def optimiser_tensors(name: str, optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """What an optimiser knows of its weights: ``name/number of the weight/name of the value``."""
     return {
