@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 pytest.importorskip("onnxscript", reason="ONNX export needs prn-bench[export]")
 pytest.importorskip("onnxruntime", reason="ONNX export needs prn-bench[export]")
+from prn_bench.bench import torch_network  # noqa: E402
 from prn_bench.bench.stopwatch import Timing  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
 from prn_bench.training import onnx_file  # noqa: E402
 from reference_model import weights as export  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
+from reference_model.predict import network_input, predict_maps  # noqa: E402
 from reference_model.weights import load_checkpoint  # noqa: E402
 from tests.toy_prn import toy_checkpoint  # noqa: E402
 
@@ -102,13 +105,20 @@ def test_the_exporter_is_quiet(
 def test_onnx_in_the_table_of_times(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table times the exported network, and says why where it cannot."""
     copy = (model / "model.onnx").read_bytes()
-    monkeypatch.setattr(timing, "write_onnx", lambda network, side, path: path.write_bytes(copy))
+    monkeypatch.setattr(
+        torch_network, "write_onnx", lambda network, side, path: path.write_bytes(copy)
+    )
 
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler\nand more")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    rows = timing.time_model(model / "model", batch=2, device="cpu", repeats=2)
+    network, _ = load_checkpoint(model / "model")
+    predict, prepare = (
+        partial(predict_maps, network, side_px=SIDE),
+        partial(network_input, side_px=SIDE),
+    )
+    rows = torch_network.time_network(network, predict, prepare, batch=2, repeats=2)
     table = {(row.stage, row.backend, row.batch): row for row in rows}
     for batch in (1, 2):
         assert table["network", "ONNX Runtime, CPU", batch].median_ms > 0
