@@ -76,7 +76,4 @@ def export_half(source: str | Path, out: str | Path) -> float:
     network, config = load_checkpoint(source)
     refuse_overwriting_input(Path(out) / WEIGHTS_FILE, Path(source) / WEIGHTS_FILE)
     save_checkpoint(out, network, config, half=True)
-    images = onnx_file.random_pictures(config.side_px)
-    with torch.inference_mode():
-        found = load_checkpoint(out)[0](images).numpy()
-    return onnx_file.largest_difference(found, network, images)
+    return onnx_file.largest_difference(load_checkpoint(out)[0], network, config.side_px)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,3 +129,18 @@ def test_onnx_in_the_table_of_times(model: Path, monkeypatch: pytest.MonkeyPatch
         assert np.isnan(skipped.median_ms)
     assert len(rows) == len(table) == 12
     assert isinstance(rows[0], Timing)
+
+
+def test_the_command_times_a_checkpoint(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``bench --model`` hands over the network of the checkpoint, and its way from crops to maps."""
+    from prn_bench.cli import measure
+
+    def record(network: Any, predict: Any, prepare: Any, **_: object) -> list[Timing]:
+        crops = np.zeros((2, 256, 256, 3), np.uint8)
+        assert network.base_channels == 1
+        assert predict(crops).shape == (2, 3, 256, 256)
+        assert prepare(torch.from_numpy(crops)).shape == (2, 3, SIDE, SIDE)
+        return [Timing("s", "b", 1)]
+
+    monkeypatch.setattr(torch_network, "time_network", record)
+    assert len(measure._model(model / "model", print)) == 1
