@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,26 +13,11 @@ from torch import Tensor
 from prn_bench.dataset import Dataset
 from prn_bench.dataset.decoding import decoded
 from prn_bench.dataset.linear_maps import linear_maps
+from prn_bench.training.coefficient_maps import CoefficientMaps
 from prn_bench.training.devices import room
 from reference_model.predict import network_input, resized
 
 BLOCK = 256  # samples read at once
-
-
-@dataclass(frozen=True)
-class CoefficientMaps:
-    """Position maps as the coefficient layout has them: linear in the coefficients, then affine."""
-
-    basis: Tensor  # (1 + k, 3 p) float32, the mean first
-    weights: Tensor  # (n, k) float32
-    affine: Tensor  # (n, 3, 4) float32
-
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """(b, 3, side, side) float32, crop pixels."""
-        shapes = torch.addmm(self.basis[0], self.weights[rows], self.basis[1:])
-        affine = self.affine[rows]
-        maps = torch.baddbmm(affine[..., 3:], affine[..., :3], shapes.view(len(rows), 3, -1))
-        return maps.view(len(rows), 3, math.isqrt(maps.shape[-1]), -1)
 
 
 @dataclass(frozen=True)
