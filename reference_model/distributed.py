@@ -30,8 +30,8 @@ def parallel(network: nn.Module, group: Group) -> nn.Module:
 class GlobalBatchNorm(nn.BatchNorm2d):
     """Batch normalisation with the statistics of all processes, each of which has an equal share.
 
-    In float64, as torch's own sums are on the CPU: float32 would round each process's share of a sum
-    by itself, and some thirty layers make a thousandth of the gradients out of that.
+    In float64, so that how a batch is shared does not show: float32 would round each process's part
+    of a sum by itself.
     """
 
     def forward(self, features: Tensor) -> Tensor:

@@ -89,10 +89,10 @@ def test_gradients_are_those_of_the_whole_batch(gradients) -> None:
 
     In float64, where nothing hides. In float32 no bound of 1e-6 can hold, of no implementation: the
     convolutions of oneDNN alone sum their weight gradients to 1e-5 in halves and as a whole, and some
-    of the deepest give other last bits for eight pictures than for sixteen. Where a value then falls
-    on the other side of a ReLU, gradients jump: those of one process are 2e-4 to 3e-3 (smooth start)
-    or 1.5e-2 (noise) of their length from those in float64. Reversing a batch within one process moves
-    them by 1e-5, or 4e-3; two processes by 1e-5 to 3e-3, or 9e-3.
+    of the deepest give other last bits for eight pictures than for sixteen. Presumably ReLUs that open
+    or not enlarge that. Measured at 64 px, batch 16, synthetic faces, smooth start, base channels 2, 4,
+    6, 16, difference over length of all gradients: float32 from float64 4e-5, 3e-3, 2e-4, 3e-3; a
+    reversed batch in one process 1e-5, 7e-6, 1e-5, 9e-6; two processes from one 1e-5, 3e-3, 2e-5, 3e-3.
     """
     alone, together = gradients
     assert alone.keys() == together.keys()
