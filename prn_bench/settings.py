@@ -46,6 +46,23 @@ def load_settings(path: str | Path, changes: Iterable[str] = ()) -> dict[str, An
     return values
 
 
+def find_preset(presets: Path, name: str | Path) -> Path:
+    """The path of ``name.toml`` among the presets of a folder, or of a file of this name.
+
+    Raises
+    ------
+    BenchError
+        ``no-such-config``.
+    """
+    known = sorted(path.stem for path in presets.glob("*.toml"))
+    path = presets / f"{name}.toml" if str(name) in known else Path(name)
+    if not path.is_file():
+        expected = f"{', '.join(known)} or a .toml file"
+        what = "there is no such preset or file"
+        raise BenchError(what, code="no-such-config", where=name, expected=expected)
+    return path
+
+
 def check_settings(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """A dataclass of settings from plain values.
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from prn_bench.errors import BenchError
-from prn_bench.settings import check_settings, load_settings, setting
+from prn_bench.settings import check_settings, find_preset, load_settings, setting
 from prn_bench.training.loss_weights import WEIGHT_RATIOS
 from reference_model.network import SIDE_STEP
 
@@ -61,10 +60,5 @@ def load_config(name: str | Path, changes: Iterable[str] = ()) -> TrainConfig:
 
     Raises BenchError ``no-such-config``, ``bad-config``.
     """
-    presets = sorted(path.stem for path in PRESETS.glob("*.toml"))
-    path = PRESETS / f"{name}.toml" if str(name) in presets else Path(name)
-    if not path.is_file():
-        expected = f"{', '.join(presets)} or a .toml file"
-        what = "there is no such preset or file"
-        raise BenchError(what, code="no-such-config", where=name, expected=expected)
-    return check_settings(TrainConfig, load_settings(path, changes), str(name))
+    values = load_settings(find_preset(PRESETS, name), changes)
+    return check_settings(TrainConfig, values, str(name))

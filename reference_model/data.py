@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,30 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from prn_bench.dataset import Dataset
+from prn_bench.dataset.decoding import decoded
 from prn_bench.dataset.linear_maps import linear_maps
-from reference_model.predict import network_input
+from prn_bench.training.coefficient_maps import CoefficientMaps
+from prn_bench.training.devices import room
+from reference_model.predict import network_input, resized
 
 BLOCK = 256  # samples read at once
-SHARE_OF_GPU = 0.5  # of the memory that is free, for images and for maps
-
-
-@dataclass(frozen=True)
-class CoefficientMaps:
-    """Position maps as the coefficient layout has them: linear in the coefficients, then affine."""
-
-    basis: Tensor  # (1 + k, 3 p) float32, the mean first
-    weights: Tensor  # (n, k) float32
-    affine: Tensor  # (n, 3, 4) float32
-
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """(b, 3, side, side) float32, crop pixels."""
-        shapes = torch.addmm(self.basis[0], self.weights[rows], self.basis[1:])
-        affine = self.affine[rows]
-        maps = torch.baddbmm(affine[..., 3:], affine[..., :3], shapes.view(len(rows), 3, -1))
-        return maps.view(len(rows), 3, math.isqrt(maps.shape[-1]), -1)
 
 
 @dataclass(frozen=True)
@@ -64,40 +45,18 @@ def load_faces(
     ``not-finite`` for a sample whose map is not all numbers.
     """
     shape = (len(rows), 3, side_px, side_px)
-    images = _room(shape, torch.uint8, device, scratch)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(rows), BLOCK):
-            pixels = np.stack([*pool.map(dataset.image, rows[start : start + BLOCK].tolist())])
-            small = network_input(torch.from_numpy(pixels), side_px) * 255
-            images[start : start + BLOCK] = small.round().to(torch.uint8)
+    images = room(shape, torch.uint8, device, scratch)
+    for start, pixels in decoded(dataset, rows, BLOCK):
+        small = network_input(torch.from_numpy(pixels), side_px) * 255
+        images[start : start + BLOCK] = small.round().to(torch.uint8)
     maps: CoefficientMaps | Tensor
     if "uv_basis/mean" in dataset.stored_names:
         basis, weights, affine = map(torch.from_numpy, linear_maps(dataset, rows))
-        flat = _resized(basis, side_px).flatten(1)
+        flat = resized(basis, side_px).flatten(1)
         maps = CoefficientMaps(flat.to(device), weights.to(device), affine.to(device))
     else:
-        maps = _room(shape, torch.float32, device, scratch)
+        maps = room(shape, torch.float32, device, scratch)
         for start in range(0, len(rows), BLOCK):
             block = torch.from_numpy(dataset.position_maps(rows[start : start + BLOCK]))
-            maps[start : start + BLOCK] = _resized(block, side_px)
+            maps[start : start + BLOCK] = resized(block, side_px)
     return Faces(dataset.sample_ids[rows], images, maps, device)
-
-
-def _resized(maps: Tensor, side_px: int) -> Tensor:
-    """Corner to corner: UV pixel i of n lies at i / (n - 1)."""
-    size = (side_px, side_px)
-    return functional.interpolate(maps, size, mode="bilinear", align_corners=True)
-
-
-def _room(shape: tuple[int, ...], kind: torch.dtype, device: torch.device, scratch: Path) -> Tensor:
-    """An empty tensor: on the GPU where it fits, else in a file without a name.
-
-    The system keeps such a file in memory as far as there is some, and on the disk beyond that.
-    """
-    size = math.prod(shape)
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-        if size * kind.itemsize < SHARE_OF_GPU * free:
-            return torch.empty(shape, dtype=kind, device=device)
-    with tempfile.NamedTemporaryFile(dir=scratch) as file:
-        return torch.from_file(file.name, shared=True, size=size, dtype=kind).view(shape)

@@ -1,50 +1,13 @@
-"""One training on several processes: what ``torchrun`` starts, each with its share of every batch."""
+"""The network on several processes, each with its share of every batch."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
-from reference_model.predict import choose_device
-
-
-@dataclass(frozen=True)
-class Group:
-    """The processes of a training, and which of them this is."""
-
-    rank: int
-    size: int
-    device: torch.device
-
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean of every process's value; all of them wait for it."""
-        if self.size > 1:
-            distributed.all_reduce(value)
-        return value / self.size
-
-
-@contextmanager
-def process_group(device: str = "auto") -> Iterator[Group]:
-    """The group that ``torchrun`` made, or a group of one."""
-    size, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    place = choose_device(device)
-    if size == 1:
-        yield Group(0, 1, place)
-        return
-    if place.type == "cuda":
-        place = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(place)
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
-    try:
-        yield Group(rank, size, place)
-    finally:
-        distributed.destroy_process_group()
+from prn_bench.training.devices import Group
 
 
 def parallel(network: nn.Module, group: Group) -> nn.Module:
@@ -65,22 +28,28 @@ def parallel(network: nn.Module, group: Group) -> nn.Module:
 
 
 class GlobalBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation with the statistics of all processes, each of which has an equal share."""
+    """Batch normalisation with the statistics of all processes, each of which has an equal share.
+
+    In float64, so that how a batch is shared does not show: float32 would round each process's part
+    of a sum by itself.
+    """
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, c, h, w) to the same."""
         if not self.training:
             return super().forward(features)
-        n_processes, momentum = distributed.get_world_size(), self.momentum or 0.0
-        mean = _Sum.apply(features.mean((0, 2, 3))) / n_processes
-        centred = features - mean[:, None, None]
-        variance = _Sum.apply(centred.square().mean((0, 2, 3))) / n_processes
-        count = features.numel() // features.shape[1] * n_processes
-        self.get_buffer("running_mean").lerp_(mean.detach(), momentum)
-        self.get_buffer("running_var").lerp_(variance.detach() * count / (count - 1), momentum)
+        wide, momentum = features.double(), self.momentum or 0.0
+        sums = torch.stack([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3))])
+        count = features.numel() // features.shape[1] * distributed.get_world_size()
+        mean, square = _Sum.apply(sums) / count
+        variance = square - mean.square()
+        spread = variance.detach() * count / (count - 1)
+        self.get_buffer("running_mean").lerp_(mean.detach().to(features.dtype), momentum)
+        self.get_buffer("running_var").lerp_(spread.to(features.dtype), momentum)
         self.get_buffer("num_batches_tracked").add_(1)
         factor = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * factor[:, None, None] + self.bias[:, None, None]
+        wide = (wide - mean[:, None, None]) * factor[:, None, None] + self.bias[:, None, None]
+        return wide.to(features.dtype)
 
 
 class _Sum(torch.autograd.Function):

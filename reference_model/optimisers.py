@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prn_bench.training.state import optimiser_tensors, prepare_state
+
 
 class Optimisers:
     """What moves the weights of a network.
@@ -21,20 +23,16 @@ class Optimisers:
         self.matrices = [nn.Parameter(_matrix(one.detach())) for one in self.kernels]
         others = [one for one in weights if one.ndim != 4 or not kernel_rate]
         self.adam = torch.optim.Adam(others, fused=True)
-        self.muon = None
-        for one in others:  # now, so that a resume finds it
-            zeros = {name: torch.zeros_like(one) for name in ("exp_avg", "exp_avg_sq")}
-            self.adam.state[one] = zeros | {"step": one.new_zeros(())}
-        if self.matrices:
-            self.muon = torch.optim.Muon(self.matrices, weight_decay=0)
-            for one in self.matrices:
-                self.muon.state[one] = {"momentum_buffer": torch.zeros_like(one)}
+        self.muon = torch.optim.Muon(self.matrices, weight_decay=0) if self.matrices else None
+        prepare_state(self.adam, "exp_avg", "exp_avg_sq", counter="step")
+        if self.muon:
+            prepare_state(self.muon, "momentum_buffer")
 
     def step(self, learning_rate: float, kernel_rate: float) -> None:
         """Move the weights by their gradients, at these rates of Adam and of Muon."""
         self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.step()
-        if self.muon is not None:
+        if self.muon:
             for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
                 matrix.grad = None if kernel.grad is None else _matrix(kernel.grad)
             self.muon.param_groups[0]["lr"] = kernel_rate
@@ -42,13 +40,8 @@ class Optimisers:
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, by name, as it lives in memory."""
-        return {
-            f"{kind}/{number}/{name}": values
-            for kind, one in (("adam", self.adam), ("muon", self.muon))
-            if one is not None
-            for number, state in enumerate(one.state.values())
-            for name, values in state.items()
-        }
+        adam = optimiser_tensors("adam", self.adam)
+        return adam | (optimiser_tensors("muon", self.muon) if self.muon else {})
 
 
 def _matrix(kernel: Tensor) -> Tensor:

@@ -12,32 +12,31 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from prn_bench import plots
 from prn_bench.dataset import Dataset, open_dataset
-from prn_bench.formats.tensorfile import read_tensors, write_tensors
 from prn_bench.results import make_folder
 from prn_bench.training import folder as training_folder
 from prn_bench.training import holdout, refusals
 from prn_bench.training.checkpoint import ModelConfig
+from prn_bench.training.devices import Group, process_group
 from prn_bench.training.folder import CHECKPOINT, STATE
+from prn_bench.training.journal import Journal, Step
 from prn_bench.training.loss_weights import dataset_weights
+from prn_bench.training.state import resume, write_state
 from reference_model.augment import Augmentation, augment, draw, noise_texture
 from reference_model.config import TrainConfig
 from reference_model.data import BLOCK, load_faces
-from reference_model.distributed import Group, parallel, process_group
+from reference_model.distributed import parallel
 from reference_model.loss import rms_px, weighted_loss
 from reference_model.network import PRN
 from reference_model.optimisers import Optimisers
 from reference_model.predict import predict_maps
-from reference_model.weights import kinds, save_checkpoint
+from reference_model.weights import save_checkpoint
 
 LOG_EVERY = 10  # steps
 
 Say = Callable[[str], None]
-#: Rows of a batch, its loss, and whether each sample's error is a number.
-Step = tuple[Tensor, Tensor, Tensor]
 
 
 def train(
@@ -54,13 +53,16 @@ def train(
     sample, and those of :func:`reference_model.data.load_faces`.
     """
     with process_group(device) as group:
-        run = Run(config, open_dataset(dataset), make_folder(out), group)
-        run.resume()
-        while run.epoch < config.epochs:
-            run.train_epoch()
-            if group.rank == 0:
-                say(run.finish_epoch())
-        return run.folder / CHECKPOINT
+        return _run(Run(config, open_dataset(dataset), make_folder(out), group), say)
+
+
+def _run(run: Run, say: Say) -> Path:
+    run.resume()
+    while run.epoch < run.config.epochs:
+        run.train_epoch()
+        if run.group.rank == 0:
+            say(run.finish_epoch())
+    return run.folder / CHECKPOINT
 
 
 class Run:
@@ -68,14 +70,15 @@ class Run:
 
     def __init__(self, config: TrainConfig, dataset: Dataset, folder: Path, group: Group) -> None:
         self.config, self.dataset, self.folder, self.group = config, dataset, folder, group
-        share, allowed, device = config.validation_share, config.allow_test_set, group.device
-        rows, self.held = holdout.split(dataset, share, allow_test_set=allowed)
+        device, share = group.device, config.validation_share
+        rows, self.held = holdout.split(dataset, share, allow_test_set=config.allow_test_set)
         self.steps = refusals.steps(dataset, len(rows), config.batch, group.size)  # an epoch
         if config.flip:
             refusals.require_symmetry(dataset)
         load = partial(load_faces, dataset, side_px=config.side_px, device=device, scratch=folder)
         self.faces = load(rows)
-        self.held_images = load(self.held).images if len(self.held) else torch.empty(0)
+        if len(self.held):
+            self.held_images = load(self.held).images.permute(0, 2, 3, 1).cpu().numpy()
         weights = dataset_weights(dataset, config.side_px, config.loss_weights)
         self.weights = torch.from_numpy(weights).to(device)
         self.noise = noise_texture(config.seed).to(device)
@@ -84,6 +87,8 @@ class Run:
         if config.compile and device.type == "cuda" and importlib.util.find_spec("triton"):
             self.model = torch.compile(self.model)
         self.optimisers = Optimisers(self.network, kernel_rate=config.kernel_rate)
+        self.journal = Journal(dataset, self.faces.ids, folder, group)
+        self.identity = training_folder.identity(dataset, asdict(config))
         self.done, self.saved_s, self.found = 0, time.monotonic(), dict[str, float]()
 
     @property
@@ -98,19 +103,17 @@ class Run:
         order = torch.from_numpy(chance.permutation(len(self.faces.ids)))
         chances = draw(config, self.epoch, len(order)).to(group.device)
         self.network.train()
-        window: list[Step] = []
+        self.journal.begin()
         for step in range(self.done % self.steps, self.steps):
-            if not window:
-                if self.done and time.monotonic() - self.saved_s > config.save_every_s:
-                    self.save()
-                started = time.perf_counter()
             first = step * config.batch
             rows = order[first + group.rank : first + config.batch : group.size]
-            window.append(self.step(rows, chances[rows.to(group.device)]))
+            self.journal.add(self.step(rows, chances[rows.to(group.device)]))
             self.done += 1
             if self.done % LOG_EVERY == 0 or step == self.steps - 1:
-                self._log(window, time.perf_counter() - started)
-                window = []
+                self._log()
+                if step < self.steps - 1 and self._is_due:
+                    self.save()
+                self.journal.begin()
 
     def step(self, rows: Tensor, chances: Tensor) -> Step:
         """One step on some samples."""
@@ -125,83 +128,47 @@ class Run:
         loss.backward()
         share = config.share_of_rate(self.done, self.steps)
         self.optimisers.step(config.learning_rate * share, config.kernel_rate * share)
-        return rows, loss.detach(), torch.isfinite((predicted.detach() - maps).sum((1, 2, 3)))
+        return Step(rows, loss.detach(), (predicted.detach() - maps).sum((1, 2, 3)).isfinite())
 
-    def _log(self, window: list[Step], seconds: float) -> None:
-        """Write a line; here alone the GPU is waited for, so faults are found some steps late."""
-        for rows, _, fine in window:
-            if not fine.all():
-                bad = self.faces.ids[rows[~fine.cpu()].numpy()]
-                raise refusals.not_finite(self.dataset, bad, len(rows), self.done)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), float("inf"))
-        if not norm.isfinite() or norm == 0:
-            raise refusals.not_finite(
-                self.dataset, self.faces.ids[rows.numpy()], len(rows), self.done
-            )
-        loss = float(self.group.mean(torch.stack([loss for _, loss, _ in window]).mean()))
-        config = self.config
-        self._write(
-            loss=loss,
-            rms_px=rms_px(loss),
-            learning_rate=config.learning_rate * config.share_of_rate(self.done - 1, self.steps),
-            gradient_norm=float(norm),
-            images_per_s=len(window) * config.batch / seconds,
-        )
-
-    def _write(self, **values: float) -> None:
-        if self.group.rank == 0:
-            training_folder.write_line(self.folder, epoch=self.epoch, step=self.done, **values)
+    def _log(self) -> None:
+        config, parameters = self.config, self.network.parameters()
+        norm = nn.utils.clip_grad_norm_(parameters, float("inf"))  # clips nothing
+        found = self.journal.close(self.done, norm, config.batch)
+        rate = config.learning_rate * config.share_of_rate(self.done - 1, self.steps)
+        found |= {"rms_px": rms_px(found["loss"]), "learning_rate": rate}
+        self.journal.write(epoch=self.epoch, step=self.done, **found)
 
     def finish_epoch(self) -> str:
         """Measure the photographs held out, and save after the last epoch; a line on how it goes."""
         if len(self.held):
-            points = np.concatenate([*map(self._points, self.held_images.split(BLOCK))])
+            predict = partial(predict_maps, self.network.eval(), side_px=self.config.side_px)
             sheet = self.folder / "samples.png"
-            self.found = holdout.validate(self.dataset, self.held, points, sheet)
-            self._write(**self.found)
-        if self.epoch == self.config.epochs:
+            maps = map(predict, np.array_split(self.held_images, -(-len(self.held) // BLOCK)))
+            self.found = holdout.validate(self.dataset, self.held, maps, sheet)
+            self.journal.write(epoch=self.epoch, step=self.done, **self.found)
+        if self.epoch == self.config.epochs or self._is_due:
             self.save()
         return training_folder.summary(self.folder, self.epoch, self.config.epochs)
 
-    def _points(self, images: Tensor) -> np.ndarray:
-        """Landmarks, (b, 68, 3) crop pixels, of (b, 3, side, side) uint8 images."""
-        pixels = images.permute(0, 2, 3, 1).cpu().numpy()
-        maps = predict_maps(self.network.eval(), pixels, self.config.side_px)
-        rows, columns = self.dataset.read("uv/landmark_pixels").T
-        return maps[:, :, rows, columns].swapaxes(1, 2)
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() - self.saved_s > self.config.save_every_s
 
     def save(self) -> None:
         """Write state, checkpoint and curves; each replaces the older one when it is whole."""
         if self.group.rank:
             return
-        arrays = {name: values.cpu().numpy() for name, values in self._tensors().items()}
-        write_tensors(self.folder / STATE, arrays)
-        known = self.dataset.attributes
-        layout, licence = (str(known.get(name)) for name in ("uv_layout", "licence"))
-        training = {**self._identity(), "epochs": self.done / self.steps, **self.found}
-        config = self.config
-        model = ModelConfig(config.base_channels, layout, licence, config.side_px, training)
+        write_state(self.folder / STATE, self._tensors())
+        training = {**self.identity, "epochs": self.done / self.steps, **self.found}
+        channels, side_px = self.config.base_channels, self.config.side_px
+        model = ModelConfig.trained_on(self.dataset, channels, side_px, training)
         save_checkpoint(self.folder / CHECKPOINT, self.network, model)
-        log = training_folder.read_log(self.folder)
-        plots.training_figure(log, out=self.folder / "loss.png")
+        training_folder.draw_curves(self.folder)
         self.saved_s = time.monotonic()
 
     def resume(self) -> None:
         """Take up what the folder holds, or begin; raises BenchError ``another-run``."""
-        training_folder.refuse_another(self.folder, self._identity())
-        if (self.folder / STATE).is_file():
-            tensors = self._tensors()
-            for name, values in read_tensors(self.folder / STATE, kinds(tensors)).items():
-                tensors[name].copy_(torch.from_numpy(values))
-            self.done = int(tensors["done"])
-        self.group.mean(torch.zeros(1, device=self.group.device))  # all have read before one writes
-        if self.group.rank == 0:
-            training_folder.take_up(self.folder, self._identity(), self.done)
-
-    def _identity(self) -> dict[str, Any]:
-        """What two calls must agree in to be one training."""
-        data = {name: self.dataset.attributes.get(name) for name in ("title", "fingerprint")}
-        return {"dataset": data, "settings": asdict(self.config)}
+        self.done = resume(self.folder, self.identity, self._tensors(), self.group)
 
     def _tensors(self) -> dict[str, Tensor]:
         """All that a resume needs, as it lives in memory. There is no state of chance: see `draw`."""

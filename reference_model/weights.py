@@ -1,17 +1,18 @@
-"""Checkpoints of the network, and PRNet's released weights as one of them."""
+"""Checkpoints of the network: from PRNet's released weights, to ONNX and to half precision."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from prn_bench.formats.tensorfile import Kind
-from prn_bench.training import checkpoint, prnet_weights
-from prn_bench.training.checkpoint import ModelConfig
-from reference_model.network import PRN
+from prn_bench.outfile import refuse_overwriting_input
+from prn_bench.training import checkpoint, onnx_file, prnet_weights
+from prn_bench.training.checkpoint import WEIGHTS_FILE, ModelConfig
+from prn_bench.training.state import kinds
+from reference_model.network import MAX_POSITION_PX, PRN
+
+TOLERANCE_PX = 1e-4 * MAX_POSITION_PX
 
 
 def save_checkpoint(
@@ -56,7 +57,23 @@ def import_tf(index: str | Path, out: str | Path) -> None:
     save_checkpoint(out, network, config)
 
 
-def kinds(tensors: Mapping[str, Tensor]) -> dict[str, Kind]:
-    """Types and shapes, as a safetensors file that holds these tensors has them."""
-    types = {torch.float32: "F32", torch.int64: "I64"}
-    return {name: (types[one.dtype], tuple(one.shape)) for name, one in tensors.items()}
+def export_onnx(source: str | Path, out: str | Path) -> float:
+    """Export a checkpoint: ``images`` (b, 3, side, side) RGB in 0..1 to ``position_maps`` in pixels.
+
+    Returns the largest difference from PyTorch on random pictures, in pixels of the 256 crop. Raises
+    as :func:`prn_bench.training.onnx_file.export_onnx` and the checkpoint.
+    """
+    network, config = load_checkpoint(source)
+    return onnx_file.export_onnx(network, config.side_px, out, most=TOLERANCE_PX)
+
+
+def export_half(source: str | Path, out: str | Path) -> float:
+    """Write a checkpoint whose kernels are float16: half the size, and float32 again when loaded.
+
+    Returns the largest difference from the checkpoint on random pictures, in pixels of the 256 crop.
+    Raises BenchError ``overwrites-input``, ``not-half``, and those of checkpoint and place.
+    """
+    network, config = load_checkpoint(source)
+    refuse_overwriting_input(Path(out) / WEIGHTS_FILE, Path(source) / WEIGHTS_FILE)
+    save_checkpoint(out, network, config, half=True)
+    return onnx_file.largest_difference(load_checkpoint(out)[0], network, config.side_px)

@@ -6,7 +6,9 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 pytest.importorskip("onnxscript", reason="ONNX export needs prn-bench[export]")
 pytest.importorskip("onnxruntime", reason="ONNX export needs prn-bench[export]")
+from prn_bench.bench import torch_network  # noqa: E402
 from prn_bench.bench.stopwatch import Timing  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
-from reference_model import export, timing  # noqa: E402
+from prn_bench.training import onnx_file  # noqa: E402
+from reference_model import weights as export  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
+from reference_model.predict import network_input, predict_maps  # noqa: E402
 from reference_model.weights import load_checkpoint  # noqa: E402
 from tests.toy_prn import toy_checkpoint  # noqa: E402
 
@@ -45,7 +50,7 @@ def test_the_same_maps(model: Path, batch: int) -> None:
     images = torch.rand(batch, 3, SIDE, SIDE)
     with torch.no_grad():
         expected = network(images).numpy()
-    found = export.onnx_session(model / "model.onnx").run(None, {"images": images.numpy()})[0]
+    found = onnx_file.onnx_session(model / "model.onnx").run(None, {"images": images.numpy()})[0]
     assert found.shape == (batch, 3, SIDE, SIDE)
     assert np.abs(found - expected).max() <= 1e-4 * 281.6
     assert float((model / "difference").read_text()) <= 1e-4 * 281.6
@@ -61,9 +66,9 @@ def test_one_file(model: Path) -> None:
 def test_a_difference_is_refused(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ONNX Runtime computes something else, or NaN, there is no file."""
     copy = (model / "model.onnx").read_bytes()
-    monkeypatch.setattr(export, "write_onnx", lambda network, side, path: path.write_bytes(copy))
+    monkeypatch.setattr(onnx_file, "write_onnx", lambda network, side, path: path.write_bytes(copy))
     for difference in (1.0, np.nan):
-        monkeypatch.setattr(export, "_difference", lambda *_, value=difference: value)
+        monkeypatch.setattr(onnx_file, "largest_difference", lambda *_, value=difference: value)
         with pytest.raises(BenchError) as error:
             export.export_onnx(model / "model", model / "other.onnx")
         assert error.value.code == "onnx-differs"
@@ -93,7 +98,7 @@ def test_the_exporter_is_quiet(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.onnx, "export", loud)
-        export.write_onnx(PRN(1), SIDE, model / "quiet.onnx")
+        onnx_file.write_onnx(PRN(1), SIDE, model / "quiet.onnx")
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
 
@@ -101,13 +106,20 @@ def test_the_exporter_is_quiet(
 def test_onnx_in_the_table_of_times(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table times the exported network, and says why where it cannot."""
     copy = (model / "model.onnx").read_bytes()
-    monkeypatch.setattr(timing, "write_onnx", lambda network, side, path: path.write_bytes(copy))
+    monkeypatch.setattr(
+        torch_network, "write_onnx", lambda network, side, path: path.write_bytes(copy)
+    )
 
     def no_compiler(*_: object, **__: object) -> None:
         raise RuntimeError("no C++ compiler\nand more")
 
     monkeypatch.setattr(torch, "compile", no_compiler)
-    rows = timing.time_model(model / "model", batch=2, device="cpu", repeats=2)
+    network, _ = load_checkpoint(model / "model")
+    predict, prepare = (
+        partial(predict_maps, network, side_px=SIDE),
+        partial(network_input, side_px=SIDE),
+    )
+    rows = torch_network.time_network(network, predict, prepare, batch=2, repeats=2)
     table = {(row.stage, row.backend, row.batch): row for row in rows}
     for batch in (1, 2):
         assert table["network", "ONNX Runtime, CPU", batch].median_ms > 0
@@ -117,3 +129,18 @@ def test_onnx_in_the_table_of_times(model: Path, monkeypatch: pytest.MonkeyPatch
         assert np.isnan(skipped.median_ms)
     assert len(rows) == len(table) == 12
     assert isinstance(rows[0], Timing)
+
+
+def test_the_command_times_a_checkpoint(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``bench --model`` hands over the network of the checkpoint, and its way from crops to maps."""
+    from prn_bench.cli import measure
+
+    def record(network: Any, predict: Any, prepare: Any, **_: object) -> list[Timing]:
+        crops = np.zeros((2, 256, 256, 3), np.uint8)
+        assert network.base_channels == 1
+        assert predict(crops).shape == (2, 3, 256, 256)
+        assert prepare(torch.from_numpy(crops)).shape == (2, 3, SIDE, SIDE)
+        return [Timing("s", "b", 1)]
+
+    monkeypatch.setattr(torch_network, "time_network", record)
+    assert len(measure._model(model / "model", print)) == 1

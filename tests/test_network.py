@@ -29,7 +29,7 @@ LAYERS = {
 }
 
 ROOT = Path(net.__file__).parent
-LINES = 1_200  # what one person reads in one sitting; it may fall
+LINES = 900  # what one person reads in one sitting; it may fall
 
 
 @pytest.fixture(autouse=True)

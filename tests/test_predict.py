@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="the reference network needs PyTorch")
 from prn_bench import open_predictions  # noqa: E402
 from prn_bench.errors import BenchError  # noqa: E402
+from prn_bench.training.devices import choose_device  # noqa: E402
 from prn_bench.uvmap import MAP_SCALE_PX  # noqa: E402
 from reference_model.network import PRN  # noqa: E402
 from reference_model.predict import (  # noqa: E402
-    choose_device,
     network_input,
     predict,
     predict_maps,

@@ -75,7 +75,9 @@ def test_same_seed_same_loss(faces_file, tmp_path) -> None:
 def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step) -> None:
     """Stopped before any step, the same call ends in the state and log of an undisturbed run."""
     monkeypatch.setattr(training, "LOG_EVERY", 2)
-    monkeypatch.setattr(training.plots, "training_figure", lambda *_, **__: None)  # takes a while
+    monkeypatch.setattr(
+        training.training_folder, "draw_curves", lambda folder: None
+    )  # takes a while
     fit(faces_file, tmp_path / "whole", save_every_s=0.0)
     step, done = training.Run.step, []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,9 +144,18 @@ def _model(checkpoint: Path | None, say: Say) -> list[Timing]:
     from prn_bench.cli.training import torch_ready
 
     with torch_ready():
-        from reference_model.timing import time_model
+        from prn_bench.bench.torch_network import time_network
+        from prn_bench.training.devices import choose_device
+        from reference_model.network import PRN
+        from reference_model.predict import network_input, predict_maps
+        from reference_model.weights import load_checkpoint
 
-        return time_model(checkpoint, say=say)
+        network, side_px = PRN().eval(), 256  # random weights take as long
+        if checkpoint is not None:
+            network, config = load_checkpoint(checkpoint)
+            side_px = config.side_px
+        predict = partial(predict_maps, network.to(choose_device()), side_px=side_px)
+        return time_network(network, predict, partial(network_input, side_px=side_px), say=say)
 
 
 def _source(job: Job, recipe: str) -> tuple[Path, Path]:

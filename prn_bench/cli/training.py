@@ -137,7 +137,7 @@ def export(
         what = "there is nothing to write"
         raise BenchError(what, code="no-output", remedy="Give --onnx FILE or --half FOLDER.")
     with torch_ready():
-        from reference_model.export import export_half, export_onnx
+        from reference_model.weights import export_half, export_onnx
 
         for out, write in ((onnx, export_onnx), (half, export_half)):
             if out is not None:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from prn_bench import __version__
+from prn_bench.dataset import Dataset
 from prn_bench.errors import BenchError
 from prn_bench.formats import sniff
 from prn_bench.formats.tensorfile import Kind, read_tensors, write_tensors
@@ -36,6 +38,26 @@ class ModelConfig:
     licence: str
     side_px: int = 256
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def trained_on(
+        cls, dataset: Dataset, base_channels: int, side_px: int, training: Mapping[str, Any]
+    ) -> ModelConfig:
+        """With the layout and the licence of a dataset."""
+        layout, licence = (str(dataset.attributes.get(name)) for name in ("uv_layout", "licence"))
+        return cls(base_channels, layout, licence, side_px, training)
+
+
+def method_card(name: str, config: ModelConfig) -> dict[str, Any]:
+    """What a prediction file says of the network that made it."""
+    return {
+        "name": name,
+        "version": __version__,
+        "licence": config.licence,
+        "base_channels": config.base_channels,
+        "side_px": config.side_px,
+        "training": dict(config.training),
+    }
 
 
 def write_checkpoint(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prn_bench import plots
+from prn_bench.dataset import Dataset
 from prn_bench.errors import BenchError
 from prn_bench.outfile import atomic_path
 
@@ -38,6 +40,17 @@ def write_line(folder: Path, **values: float) -> None:
     """Add a line to the log."""
     with open(folder / LOG, "a", encoding="utf-8") as log:
         log.write(json.dumps(values) + "\n")
+
+
+def draw_curves(folder: Path) -> None:
+    """The log as a picture, ``loss.png``."""
+    plots.training_figure(read_log(folder), out=folder / "loss.png")
+
+
+def identity(dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What two calls must agree in to be one training: the data, and all settings."""
+    data = {name: dataset.attributes.get(name) for name in ("title", "fingerprint")}
+    return {"dataset": data, "settings": dict(settings)}
 
 
 def refuse_another(folder: Path, identity: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def split(
 
 
 def validate(
-    dataset: Dataset, rows: NDArray[np.intp], points: NDArray[np.floating], sheet: Path
+    dataset: Dataset, rows: NDArray[np.intp], maps: Iterable[NDArray[np.floating]], sheet: Path
 ) -> dict[str, float]:
     """NME of the samples held out, and a picture of the first of them.
 
@@ -77,8 +78,8 @@ def validate(
     dataset : Dataset
     rows : (n,) int
         At least one.
-    points : (n, 68, 3) float
-        Predicted landmarks, crop pixels.
+    maps : iterable of (b, 3, 256, 256) float
+        Predicted position maps of these samples, block by block, crop pixels.
     sheet : path
         PNG to write: crops with the landmarks of both sides.
 
@@ -88,6 +89,8 @@ def validate(
         ``validation_nme_2d`` and ``validation_nme_3d`` in per cent of the box, as
         :func:`prn_bench.metrics.nme_68`: mean over images.
     """
+    row, column = dataset.read("uv/landmark_pixels").T
+    points = np.concatenate([block[:, :, row, column].swapaxes(1, 2) for block in maps])
     crop = geometry.crop_affine(dataset.read("crop", rows), dataset.read("z_shift", rows))
     truth = geometry.apply_affine(crop, dataset.read("landmarks", rows).astype(np.float64))
     shown = slice(SHEET_SAMPLES)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
 from prn_bench.dataset import Dataset
 from prn_bench.errors import BenchError, first_few
@@ -45,14 +44,22 @@ def require_symmetry(dataset: Dataset) -> None:
         )
 
 
-def not_finite(dataset: Dataset, names: Sequence[str], n_batch: int, step: int) -> BenchError:
-    """The fault of an error that is not a number, for these samples of a batch."""
-    alone = len(names) < n_batch
-    return BenchError(
-        f"the error is not a number: {first_few(names)}",
+def require_finite(
+    dataset: Dataset, names: NDArray[np.object_], fine: NDArray[np.bool_], step: int
+) -> None:
+    """Raise BenchError ``not-finite`` for the samples of a batch whose error is not a number.
+
+    ``names`` and ``fine`` are (b,): the ids of the batch, and whether each one's error is a number.
+    """
+    if fine.all():
+        return
+    bad = names[~fine].tolist()
+    alone = len(bad) < len(names)
+    raise BenchError(
+        f"the error is not a number: {first_few(bad)}",
         code="not-finite",
         where=dataset.path,
-        found=f"{len(names)} of the {n_batch} samples of a batch, near step {step}",
+        found=f"{len(bad)} of the {len(names)} samples of a batch, near step {step}",
         remedy="Look at these samples with `prn-bench check`."
         if alone
         else "The training diverged: lower it with --set learning_rate=..., into a new folder.",
