@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prn_bench.training import muon
+
 
 class Optimisers:
     """What moves the weights of a network.
@@ -17,38 +19,31 @@ class Optimisers:
     def __init__(self, network: nn.Module, *, kernel_rate: float = 0.0) -> None:
         weights = [*network.parameters()]
         self.kernels = [one for one in weights if one.ndim == 4 and kernel_rate]
-        # Muon knows matrices only: these are the same numbers in memory.
-        self.matrices = [nn.Parameter(_matrix(one.detach())) for one in self.kernels]
+        self.momenta = [torch.zeros_like(_matrix(one.detach())) for one in self.kernels]
         others = [one for one in weights if one.ndim != 4 or not kernel_rate]
         self.adam = torch.optim.Adam(others, fused=True)
-        self.muon = None
         for one in others:  # now, so that a resume finds it
             zeros = {name: torch.zeros_like(one) for name in ("exp_avg", "exp_avg_sq")}
             self.adam.state[one] = zeros | {"step": one.new_zeros(())}
-        if self.matrices:
-            self.muon = torch.optim.Muon(self.matrices, weight_decay=0)
-            for one in self.matrices:
-                self.muon.state[one] = {"momentum_buffer": torch.zeros_like(one)}
 
     def step(self, learning_rate: float, kernel_rate: float) -> None:
         """Move the weights by their gradients, at these rates of Adam and of Muon."""
         self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.step()
-        if self.muon is not None:
-            for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
-                matrix.grad = None if kernel.grad is None else _matrix(kernel.grad)
-            self.muon.param_groups[0]["lr"] = kernel_rate
-            self.muon.step()
+        if self.kernels:
+            kernels = [_matrix(one.detach()) for one in self.kernels]
+            gradients = [_matrix(one.grad) for one in self.kernels if one.grad is not None]
+            muon.move(kernels, gradients, self.momenta, kernel_rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, by name, as it lives in memory."""
-        return {
-            f"{kind}/{number}/{name}": values
-            for kind, one in (("adam", self.adam), ("muon", self.muon))
-            if one is not None
-            for number, state in enumerate(one.state.values())
+        adam = {
+            f"adam/{number}/{name}": values
+            for number, state in enumerate(self.adam.state.values())
             for name, values in state.items()
         }
+        momenta = enumerate(self.momenta)
+        return adam | {f"muon/{number}/momentum_buffer": values for number, values in momenta}
 
 
 def _matrix(kernel: Tensor) -> Tensor:

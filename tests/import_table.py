@@ -31,13 +31,13 @@ HEAVY = {"PIL", "dask", "distributed", "h5py", "matplotlib", "onnx", "onnxruntim
 HEAVY |= {"numba", "pandas", "scipy", "skimage", "sklearn", "torch"}
 # What Numba compiles must be at the top of its module: so these modules are heavy themselves.
 COMPILED = "prn_bench.compiled."
-# One importer each (torch: two): a change of theirs is met in one place.
+# One importer each (torch: those that serve networks too): a change of theirs is met in one place.
 ONLY_IN = {
     "h5py": "prn_bench.store",
     "matplotlib": "prn_bench.plots",
     "numba": "prn_bench.compiled",
     "open3d": "prn_bench.surface",
     "rich": "prn_bench.cli",
-    "torch": "reference_model prn_bench.nearest_gpu",
+    "torch": "reference_model prn_bench.nearest_gpu prn_bench.training",
     "typer": "prn_bench.cli",
 }
