@@ -1,8 +1,8 @@
 """Muon (Jordan 2024): a step whose length is the same in all directions of a matrix.
 
-``torch.optim.Muon`` multiplies in bfloat16, which a processor without instructions for it does fifty
-times slower (AVX2: 1.2 s a step of the demo's network; 25 ms here). So all is float32, and the
-iteration runs on Gram matrices: they are small and square, and those of one side go as one batch.
+``torch.optim.Muon`` multiplies in bfloat16, which takes fifty times as long on a processor without
+instructions for it. So all is float32 here, and the iteration runs on Gram matrices: they are small
+and square, and those of one side go as one batch.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def orthogonal(matrices: Sequence[Tensor]) -> list[Tensor]:
 def _inverse_roots(grams: Tensor) -> Tensor:
     """(k, n, n) nearly the inverse square roots of Gram matrices, by Newton-Schulz.
 
-    Each iteration of the matrix itself, X <- (a + b G + c G^2) X with G = X X^T, multiplies from the
+    An iteration of the matrix itself, X <- (a + b G + c G^2) X with G = X X^T, multiplies from the
     left by a polynomial in the first G; here only these factors are multiplied.
     """
     import torch
