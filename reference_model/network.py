@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from prn_bench.training import narrow
+
 #: Where the sigmoid is 1: 1.1 times the side of the crop, since a face may leave it.
 MAX_POSITION_PX = 256 * 1.1
 SIDE_STEP = 32  # five halvings
@@ -120,6 +122,8 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, n_in, h, w) to (b, n_out, h / stride, w / stride)."""
+        if self.kernel_size[0] == 1 and self.training and narrow.is_slow(features, self.weight):
+            return narrow.pointwise(features, self.weight, self.stride[0])
         if self.kernel_size[0] > 1 and self.stride[0] == 1:  # 1 row before, 2 after
             features = functional.pad(features, (0, 1, 0, 1))
         return super().forward(features)
@@ -133,6 +137,8 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(b, n_in, h, w) to (b, n_out, h * stride, w * stride)."""
+        if self.stride[0] == 1 and self.training and narrow.is_slow(features, self.weight):
+            return narrow.transposed(features, self.weight)
         result = super().forward(features, output_size)
         return result[..., :-1, :-1] if self.stride[0] == 1 else result  # 1 row before, 2 after
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prn_bench.training import muon
 from prn_bench.training.state import optimiser_tensors, prepare_state
 
 
@@ -19,29 +20,24 @@ class Optimisers:
     def __init__(self, network: nn.Module, *, kernel_rate: float = 0.0) -> None:
         weights = [*network.parameters()]
         self.kernels = [one for one in weights if one.ndim == 4 and kernel_rate]
-        # Muon knows matrices only: these are the same numbers in memory.
-        self.matrices = [nn.Parameter(_matrix(one.detach())) for one in self.kernels]
+        self.momenta = [torch.zeros_like(_matrix(one.detach())) for one in self.kernels]
         others = [one for one in weights if one.ndim != 4 or not kernel_rate]
         self.adam = torch.optim.Adam(others, fused=True)
-        self.muon = torch.optim.Muon(self.matrices, weight_decay=0) if self.matrices else None
         prepare_state(self.adam, "exp_avg", "exp_avg_sq", counter="step")
-        if self.muon:
-            prepare_state(self.muon, "momentum_buffer")
 
     def step(self, learning_rate: float, kernel_rate: float) -> None:
         """Move the weights by their gradients, at these rates of Adam and of Muon."""
         self.adam.param_groups[0]["lr"] = learning_rate
         self.adam.step()
-        if self.muon:
-            for kernel, matrix in zip(self.kernels, self.matrices, strict=True):
-                matrix.grad = None if kernel.grad is None else _matrix(kernel.grad)
-            self.muon.param_groups[0]["lr"] = kernel_rate
-            self.muon.step()
+        if self.kernels:
+            kernels = [_matrix(one.detach()) for one in self.kernels]
+            gradients = [_matrix(one.grad) for one in self.kernels if one.grad is not None]
+            muon.move(kernels, gradients, self.momenta, kernel_rate)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, by name, as it lives in memory."""
-        adam = optimiser_tensors("adam", self.adam)
-        return adam | (optimiser_tensors("muon", self.muon) if self.muon else {})
+        momenta = {f"muon/{number}/momentum": one for number, one in enumerate(self.momenta)}
+        return optimiser_tensors("adam", self.adam) | momenta
 
 
 def _matrix(kernel: Tensor) -> Tensor:

@@ -36,7 +36,8 @@ def nme(predictions: Path, dataset: Dataset) -> float:
 
 def trained(data: Path, folder: Path, test: Path, *changes: str) -> Path:
     """Predictions for a test set after a training."""
-    config = load_config("demo", [*changes, "validation_share=0"])
+    usual = ("batch=16", "learning_rate=1e-3", "warm_up=100", "validation_share=0")
+    config = load_config("demo", [*usual, *changes])
     checkpoint = train(config, data, folder / "run", device="cpu", say=lambda _: None)
     predict(checkpoint, test, folder / "p.h5", device="cpu")
     return folder / "p.h5"

@@ -71,14 +71,20 @@ def test_same_seed_same_loss(faces_file, tmp_path) -> None:
     assert not same_state(tmp_path / "a", tmp_path / "c")
 
 
-@pytest.mark.parametrize("deadly_step", [1, 2, 4, 7, 11])
-def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step) -> None:
-    """Stopped before any step, the same call ends in the state and log of an undisturbed run."""
+@pytest.mark.parametrize(
+    ("deadly_step", "kernel_rate"), [(1, 0.0), (2, 0.0), (4, 0.0), (7, 0.0), (11, 0.0), (6, 0.02)]
+)
+def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step, kernel_rate) -> None:
+    """Stopped before any step, the same call ends in the state and log of an undisturbed run.
+
+    With Adam alone, and with Muon for the kernels.
+    """
+    changes = {"save_every_s": 0.0, "kernel_rate": kernel_rate}
     monkeypatch.setattr(training, "LOG_EVERY", 2)
     monkeypatch.setattr(
         training.training_folder, "draw_curves", lambda folder: None
     )  # takes a while
-    fit(faces_file, tmp_path / "whole", save_every_s=0.0)
+    fit(faces_file, tmp_path / "whole", **changes)
     step, done = training.Run.step, []
 
     def mortal(run, *args):
@@ -89,9 +95,9 @@ def test_resume_is_exact(faces_file, tmp_path, monkeypatch, deadly_step) -> None
 
     monkeypatch.setattr(training.Run, "step", mortal)
     with pytest.raises(KeyboardInterrupt):
-        fit(faces_file, tmp_path / "stopped", save_every_s=0.0)
+        fit(faces_file, tmp_path / "stopped", **changes)
     assert (tmp_path / "stopped" / STATE).exists() == (deadly_step > 1)
-    fit(faces_file, tmp_path / "stopped", save_every_s=0.0)
+    fit(faces_file, tmp_path / "stopped", **changes)
     assert same_state(tmp_path / "whole", tmp_path / "stopped")
     assert losses(tmp_path / "whole") == losses(tmp_path / "stopped")
 

@@ -22,7 +22,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for everything it makes.", file_okay=False)
     ] = Path("demo"),
-    samples: Annotated[int, typer.Option(min=12, metavar="N", help="Pictures to train on.")] = 1600,
+    samples: Annotated[int, typer.Option(min=12, metavar="N", help="Pictures to train on.")] = 3200,
     test_samples: Annotated[
         int, typer.Option(min=12, metavar="N", help="Pictures to test on.")
     ] = 96,
