@@ -98,7 +98,9 @@ class DenseWork:
 
     def _reference(self, points: DensePoints, rows: NDArray[np.intp]) -> Points:
         found = points.reference(rows)
-        found += np.array(FRAME_OFFSETS[self.protocol.reference_frame], np.float32)[:, None]
+        offset = np.array(FRAME_OFFSETS[self.protocol.reference_frame], np.float32)
+        if offset.any():
+            found += offset[:, None]
         return found
 
     def _scale(self, rows: NDArray[np.intp], reference: Points) -> Values:
@@ -108,7 +110,8 @@ class DenseWork:
         if rule.source == "roi_box":
             return rule.measure(self.dataset.read("roi_box", rows))
         if rule.name.startswith("bbox-"):  # of which two corners are enough
-            return rule.measure(np.stack([reference.min(2), reference.max(2)], 1))
+            sides = reference[:, : rule.dims]
+            return rule.measure(np.stack([sides.min(2), sides.max(2)], 1))
         return rule.measure(reference.transpose(0, 2, 1))
 
     def _errors(
