@@ -16,7 +16,7 @@ from prn_bench.evaluate.findings import not_converged
 from prn_bench.evaluate.reference import name_some, read_yaw
 from prn_bench.runner import run
 
-BLOCK_POINTS = 6 << 20  # of one side of a block: 75 MB; each block reads the whole basis, so few are best
+BLOCK_POINTS = 6 << 20  # of one side of a block: 75 MB; each block reads the whole basis
 ICP_SAMPLES = 4  # each takes tenths of a second, so that small blocks share the work well
 
 
