@@ -53,6 +53,7 @@ def train(
     sample, and those of :func:`reference_model.data.load_faces`.
     """
     with process_group(device) as group:
+        # Nothing keeps the run: PyTorch may abort where a parallel model outlives its processes' group.
         return _run(Run(config, open_dataset(dataset), make_folder(out), group), say)
 
 
