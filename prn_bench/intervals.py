@@ -5,15 +5,14 @@ count. Images are drawn within their yaw bins, as many as each has, or whole gro
 drawn, which may lie across bins (:mod:`prn_bench.resampling`).
 
 Means take the studentised bootstrap (bootstrap-t): its coverage stays near 95 % for skewed errors of
-a few images, where that of percentiles falls below 90 %. The median takes percentiles. A share takes
-Wilson's interval, since resamples of images without a failure know nothing of failures.
-docs/statistics.md has the measured coverage.
+a few images, where that of percentiles falls below 90 %. The median takes percentiles, further out
+for a few subjects. A share takes a formula (:mod:`prn_bench.shares`), since resamples of images
+without a failure know nothing of failures. docs/statistics.md has the measured coverage.
 
 References
 ----------
 Efron and Tibshirani, An Introduction to the Bootstrap (1993), sections 12.5 and 13.3.
-Wilson, Journal of the American Statistical Association 22 (1927); with an effective number of
-samples: Korn and Graubard, Survey Methodology 24 (1998).
+Hesterberg, The American Statistician 69 (2015), section 4.1: expanded percentiles.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prn_bench.resampling import RESAMPLES, Replicates, replicate, standard_error, units_of
+from prn_bench.resampling import FEWEST, RESAMPLES, Replicates, replicate
+from prn_bench.shares import share_interval, worth_of_groups
 
 if TYPE_CHECKING:
     from prn_bench.summary import Aggregate
@@ -85,8 +85,8 @@ def headline_interval(
     Returns
     -------
     Interval or None
-        None where there are too few samples to say: fewer than two in a bin of the mean of bins, or
-        so few that too many resamples have no spread.
+        None where there are too few samples to say: fewer than two in a bin of the mean of bins, so
+        few that too many resamples have no spread, or fewer than five subjects for a median.
 
     Raises
     ------
@@ -100,11 +100,16 @@ def headline_interval(
         values, np.asarray(bins), aggregate, groups=owners, resamples=resamples, seed=seed
     )
     studentised = aggregate != "median"
-    ends = None if found is None else _ends(found, level, studentised=studentised)
+    tail = _tail(level)
+    if owners is not None and not studentised:
+        counted = (np.asarray(bins) >= 0) & ~np.isnan(values[:, 0])
+        tail = _expanded(tail, len(np.unique(owners[counted])))
+    ends = None if found is None else _ends(found, level, tail, studentised=studentised)
     if found is None or ends is None:
         return None
     low = max(ends[0], 0.0) if np.nanmin(values) >= 0 else ends[0]
     kind = "bootstrap-t" if studentised else "percentile bootstrap"
+    kind = "expanded " * (tail < _tail(level)) + kind
     method = f"{kind}, drawing {found.drawn}"
     return Interval(low, ends[1], level, resamples, seed, method)
 
@@ -140,14 +145,14 @@ def failure_interval(
     groups: ArrayLike | None = None,
     level: float = LEVEL,
 ) -> Interval | None:
-    """Wilson's interval of :func:`prn_bench.summary.failure_rate`; NaN counts as a failure.
+    """Interval of :func:`prn_bench.summary.failure_rate`; NaN counts as a failure.
 
     Parameters as in :func:`headline_interval`; None without any sample.
     """
     _, low, high = ced_band(errors, bins, [limit], groups=groups, level=level)
     if np.isnan(low[0]):
         return None
-    method = "Wilson" + ("" if groups is None else ", effective number of images")
+    method = "Wilson and mid-p" + ("" if groups is None else ", effective number of images")
     return Interval(1 - float(high[0]), 1 - float(low[0]), level, 0, 0, method)
 
 
@@ -176,20 +181,19 @@ def ced_band(
     Returns
     -------
     share, low, high : (t,) float64
-        Share of samples with an error up to the threshold, and its Wilson interval; NaN without any
-        sample.
+        Share of samples with an error up to the threshold, and its interval
+        (:func:`prn_bench.shares.share_interval`); NaN without any sample.
     """
     bins, owners = np.asarray(bins), _array(groups)
     counted = bins >= 0
     within = np.asarray(errors, np.float64)[counted, None] <= np.asarray(thresholds, np.float64)
     if not len(within):
         return (np.full(within.shape[1], np.nan),) * 3
-    n_groups = None if owners is None else len(np.unique(owners[counted]))
     share = within.mean(0)
     n = np.full(len(share), float(len(within)))
     if owners is not None:
-        n = _effective_number(within, owners[counted])
-    low, high = _wilson(share, n, _quantile(level, n_groups))
+        n = worth_of_groups(within, owners[counted], level)
+    low, high = share_interval(share, n, level)
     return share, low, high
 
 
@@ -206,43 +210,26 @@ def _tail(level: float) -> float:
     return (1 - level) / 2
 
 
-def _ends(found: Replicates, level: float, *, studentised: bool) -> tuple[float, float] | None:
+def _expanded(tail: float, n_groups: int) -> float:
+    """Tail of percentiles for few groups: Student's quantile, and a spread of n - 1, not of n."""
+    from scipy.special import ndtr, stdtrit
+
+    if n_groups < FEWEST:
+        return tail
+    return float(ndtr(stdtrit(n_groups - 1, tail) * np.sqrt(n_groups / (n_groups - 1))))
+
+
+def _ends(
+    found: Replicates, level: float, tail: float, *, studentised: bool
+) -> tuple[float, float] | None:
     """Ends of the interval of one figure; None where too many resamples have no spread."""
     value, error = float(found.value[0]), float(found.error[0])
     roots = found.roots[:, 0] if studentised else found.change[:, 0]
     roots = np.sort(roots[~np.isnan(roots)])
-    place = int(_tail(level) * (len(roots) + 1))
+    place = int(tail * (len(roots) + 1))
     if len(roots) < level * len(found.change) or place < 1:
         return None
     low, high = float(roots[place - 1]), float(roots[-place])
     if not studentised:
         return value + low, value + high
     return (value - high * error, value - low * error) if np.isfinite([low, high]).all() else None
-
-
-def _effective_number(within: NDArray[np.bool_], groups: NDArray) -> Array:
-    """(t,) independent samples that would know the shares as well; groups where nothing varies."""
-    everyone = np.zeros(len(within), np.intp)
-    units = units_of(everyone, groups)
-    if len(np.unique(groups)) < 2:
-        return np.ones(within.shape[1])
-    error = standard_error(within.astype(np.float64), everyone, units)
-    share = within.mean(0)
-    spread = share * (1 - share)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        number = np.minimum(spread / error**2, len(within))
-    return np.where(spread > 0, number, sum(units.sizes))
-
-
-def _quantile(level: float, n_groups: int | None) -> float:
-    """Normal quantile, or Student's for the spread of a few groups."""
-    from scipy.special import ndtri, stdtrit
-
-    upper = 1 - _tail(level)
-    return float(ndtri(upper) if n_groups is None else stdtrit(max(n_groups - 1, 1), upper))
-
-
-def _wilson(share: Array, n: Array, z: float) -> tuple[Array, Array]:
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    return np.where(share > 0, middle - half, 0.0), np.where(share < 1, middle + half, 1.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 # Modules of prn_bench by group; a folder such as ``synthetic`` stands for all that is in it.
 GROUPS = {
     "numbers": "alignment compiled geometry icp intervals landmarks metrics nearest nearest_gpu normalizers"
-    " pose ranking raster regions render resampling subsets summary uvmap",
+    " pose ranking raster regions render resampling shares subsets summary uvmap",
     "files": "dataset facemodel formats images landmark_map outfile predictions protocol protocol_fields"
     " readers recipes results settings store store_guard topology",
     "specialists": "gallery plots surface",

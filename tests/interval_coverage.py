@@ -14,8 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate, optimize, stats
 
-from prn_bench.intervals import Interval, auc_interval, failure_interval, headline_interval
+from prn_bench.intervals import (
+    LEVEL,
+    Interval,
+    auc_interval,
+    failure_interval,
+    headline_interval,
+)
 from prn_bench.ranking import pairwise, rank_intervals
+from prn_bench.shares import share_interval
 
 AUC_LIMIT, FAILURE_LIMIT = 7.0, 10.0
 
@@ -94,6 +101,9 @@ class World:
         return stats.lognorm(self.total, scale=mean * np.exp(-(self.total**2) / 2))
 
 
+YAWS = (4.5, 3.7, 2.9, 3.7, 4.5)  # mean error in each of five yaw bins
+WORSE = (6.3, 5.2, 4.1, 5.2, 6.3)
+
 WORLDS = (
     World("AFLW2000-3D", (1312, 383, 305)),
     World("AFLW2000-3D, gamma", (1312, 383, 305), spread=0.6, gamma=True),
@@ -102,21 +112,18 @@ WORLDS = (
     World("60 images", (20, 20, 20)),
     World("60 images, unequal bins", (40, 12, 8)),
     World("10 images", (10,)),
+    World("60 images, few failures", (20, 20, 20), (2.5, 3.2, 4.1)),
+    World("60 images, more failures", (20, 20, 20), (4.0, 5.1, 6.6)),
+    World("33 subjects", (99, 99, 195, 99, 99), YAWS, 0.3, subjects=33, between=0.25),
+    World("10 subjects", (30, 30, 60, 30, 30), YAWS, 0.3, subjects=10, between=0.25),
+    World("6 subjects", (18, 18, 36, 18, 18), YAWS, 0.3, subjects=6, between=0.25),
+    World("33 subjects, clustered", (99, 99, 195, 99, 99), YAWS, 0.2, subjects=33, between=0.5),
+    World("10 subjects, clustered", (30, 30, 60, 30, 30), YAWS, 0.2, subjects=10, between=0.5),
     World(
-        "33 subjects, 5 yaws",
-        (99, 99, 195, 99, 99),
-        (4.5, 3.7, 2.9, 3.7, 4.5),
-        0.3,
-        subjects=33,
-        between=0.25,
+        "33 subjects, clustered, worse", (99, 99, 195, 99, 99), WORSE, 0.2, subjects=33, between=0.5
     ),
     World(
-        "10 subjects, 5 yaws",
-        (30, 30, 60, 30, 30),
-        (4.5, 3.7, 2.9, 3.7, 4.5),
-        0.3,
-        subjects=10,
-        between=0.25,
+        "10 subjects, clustered, worse", (30, 30, 60, 30, 30), WORSE, 0.2, subjects=10, between=0.5
     ),
 )
 
@@ -152,6 +159,29 @@ def interval(
     return headline_interval(errors, bins, name, groups=groups, resamples=resamples, seed=seed)
 
 
+def share_coverage(n: int, rates: NDArray) -> NDArray[np.float64]:
+    """Exact coverage of the failure rate of n independent images, at each true rate: no simulation.
+
+    Sums the binomial probabilities of the numbers of failures whose interval holds the rate.
+    """
+    failures = np.arange(n + 1)
+    low, high = share_interval(failures / n, np.full(n + 1, float(n)), LEVEL)
+    held = (low <= rates[:, None]) & (rates[:, None] <= high)
+    return (stats.binom.pmf(failures, n, rates[:, None]) * held).sum(1)
+
+
+def print_share_coverage(n: int) -> None:
+    """Lowest and mean coverage where so many failures are expected, rates evenly in the logarithm."""
+    rates = np.geomspace(0.02 / n, 0.5, 4000)
+    found, expected = 100 * share_coverage(n, rates), n * rates
+    print(f"{n} independent images: lowest {found.min():.1f}", end="")
+    for least, most in ((0, 1), (1, 10), (10, n)):
+        part = found[(least < expected) & (expected <= most)]
+        if len(part):
+            print(f", mean {part.mean():.1f} ({least} to {most} failures expected)", end="")
+    print(flush=True)
+
+
 def rank_coverage(
     world: World, factors: tuple[float, ...], simulations: int, *, resamples: int = 2000
 ) -> tuple[float, float]:
@@ -182,6 +212,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--simulations", type=int, default=1000)
     simulations = parser.parse_args().simulations
+    for n in (10, 20, 60, 200, 2000):
+        print_share_coverage(n)
     for world in WORLDS:
         larger = world is not WORLDS[0] and sum(world.sizes) > 1000  # these take minutes
         found = coverage(world, simulations, only=("mean-of-bins",) if larger else ())

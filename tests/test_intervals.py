@@ -161,10 +161,10 @@ def test_the_unit_does_not_matter(scale: float, aggregate, grouped: bool) -> Non
 
 @pytest.mark.parametrize("aggregate", ["mean-of-images", "median"])
 def test_copies_within_a_group_add_nothing(aggregate) -> None:
-    """Three copies of each image, drawn as one group, are as sure as the images alone."""
+    """Three copies of each image, drawn as one group, are as sure as groups of one image."""
     errors, _ = world(30)
     zeros = np.zeros(30, int)
-    alone = headline_interval(errors, zeros, aggregate)
+    alone = headline_interval(errors, zeros, aggregate, groups=np.arange(30))
     copies = headline_interval(
         np.repeat(errors, 3), np.repeat(zeros, 3), aggregate, groups=np.repeat(np.arange(30), 3)
     )
@@ -205,27 +205,17 @@ def test_no_error_below_zero() -> None:
     assert moved.high == pytest.approx(found.high - 1)
 
 
-def test_shares_by_hand() -> None:
-    """Wilson's interval of 5 in 10 and of 0 in 10, from his formula with z = 1.959964."""
-    share, low, high = ced_band([*range(1, 11)], [0] * 10, [5, 0.5])
-    assert share.tolist() == [0.5, 0.0]
-    assert low == pytest.approx([0.236593, 0.0], abs=1e-6)
-    assert high == pytest.approx([0.763407, 0.277533], abs=1e-6)
-    found = failure_interval([*range(1, 11)], [0] * 10, 5)
+def test_expanded_percentiles_by_hand() -> None:
+    """Ten subjects: the tail beyond 2.262157 sqrt(10 / 9), 0.00855, the 17th of 2,000 medians."""
+    errors, bins = world()
+    groups = np.arange(60) // 6
+    found = headline_interval(errors, bins, "median", groups=groups)
     assert found is not None
-    assert (found.low, found.high) == pytest.approx((0.236593, 0.763407), abs=1e-6)
-
-
-def test_a_share_of_groups_by_hand() -> None:
-    """Four groups of equal copies are worth 4 - 1 samples, and take Student's 3.182446."""
-    errors = np.repeat([1.0, 2.0, 3.0, 4.0], 5)
-    _, low, high = ced_band(errors, [0] * 20, [2.0], groups=np.repeat(np.arange(4), 5))
-    z2 = 3.182446**2
-    half = np.sqrt(z2 / 3) * np.sqrt(0.25 + z2 / 12) / (1 + z2 / 3)
-    assert (low[0], high[0]) == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
-    _, low, high = ced_band(errors, [0] * 20, [9.0], groups=["one"] * 20)
-    assert high[0] == 1
-    assert low[0] < 0.05
+    drawn = drawn_samples(units_of(bins, groups), 2000, 0)
+    medians = sorted(figure(errors[r], bins[r], "median") for r in drawn)
+    assert (found.low, found.high) == pytest.approx((medians[16], medians[1983]))
+    assert found.method == "expanded percentile bootstrap, drawing whole groups"
+    assert headline_interval(errors, bins, "median", groups=np.arange(60) // 15) is None  # four
 
 
 def test_the_band_is_around_the_curve() -> None:
@@ -250,7 +240,7 @@ def test_auc_and_failure_rate() -> None:
     assert failures is not None
     assert 0 < area.low < area_under_ced(errors, 7) < area.high < 1
     assert 0 < failures.low < failure_rate(errors, 5) < failures.high < 1
-    assert failures.method == "Wilson"
+    assert failures.method == "Wilson and mid-p"
     perfect = auc_interval([0.0] * 12 + [0.5] * 3 + [6.0], [0] * 16, 7)
     assert perfect is not None
     assert perfect.high == 1
