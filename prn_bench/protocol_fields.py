@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from prn_bench.errors import BenchError
 from prn_bench.metrics import ZRule
 from prn_bench.normalizers import normalizer_names
-from prn_bench.regions import REGIONS
+from prn_bench.protocol_rules import check_agreement
 from prn_bench.subsets import Closed, Over90
 from prn_bench.summary import Aggregate
 
@@ -28,10 +28,12 @@ PROSE = ("title", "source", "notes")
 OWN = ("id", "version", *PROSE)  # never inherited: each file states them itself
 ANY_DATASET = "any"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_NAMES = re.compile(r"([a-z0-9][a-z0-9-]*(,[a-z0-9][a-z0-9-]*)*)?")
 _ALLOWED: dict[str, Any] = {
     "id": re.compile(r"[a-z0-9][a-z0-9/_.@-]*(\+[a-z0-9_]+=[a-z0-9,._-]+)*"),
     "version": range(1, 10_000),
     "dataset": _NAME,
+    "dataset_variants": _NAMES,
     "expected_samples": range(10**9),
     "points": range(10**7),
     "dims": range(1, 4),
@@ -49,7 +51,6 @@ _WORDS = {
     "bin_centres": "increasing degrees, as -80,-40,0,40,80",
     "penalty": "a number >= 0",
 }
-_ICP = ("icp_search", "icp_start", "icp_criterion", "icp_tolerance", "icp_iterations", "trim")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Protocol:
     aggregate: Aggregate  # the headline
     missing: Literal["strict", "penalise", "drop"]  # refuse, count `penalty`, or leave out
     penalty: float  # in the unit of the errors
-    unit: Literal["percent", "px", "deg", "ms"]
+    unit: Literal["percent", "px", "deg", "ms", "none"]
     task: Literal["nme", "reconstruction", "pose", "runtime"] = "nme"
+    # variants of the recipe that the dataset may be of, `default` for none named; empty: any
+    dataset_variants: str = ""
     # map: pixels of the face mask; mesh: vertices of the face model; named: points/ANNOTATION,
     # visible ones; scan: a region of a scan
     point_set: Literal["landmarks", "map", "mesh", "named", "scan"] = "landmarks"
@@ -174,7 +177,7 @@ class Protocol:
                 else None,
             )
         result = cls(**{name: _value(name, raw, where) for name, raw in table.items()})
-        _check_agreement(result, where)
+        check_agreement(result, where)
         return result
 
 
@@ -240,60 +243,3 @@ def _words(allowed: Any) -> str:
     if isinstance(allowed, range):
         return f"a whole number from {allowed.start} to {allowed[-1]}"
     return f"one of {', '.join(allowed)}" if allowed else "text"
-
-
-def _check_agreement(p: Protocol, where: str | Path) -> None:
-    for clashes in (_general_clashes(p), _point_clashes(p), _alignment_clashes(p)):
-        for words in (words for words, clash in clashes.items() if clash):
-            raise BenchError(words, code="protocol-clash", where=where)
-
-
-def _general_clashes(p: Protocol) -> dict[str, bool]:
-    in_px = p.normalizer == "none" and p.task not in ("pose", "runtime")
-    other_mean = p.subset == "balanced" and p.aggregate != "mean-of-bins"
-    stored_map = p.reference == "uv-index" and p.reference_frame == "stored"
-    return {
-        "2D errors have no z, so z_rule must be none": p.dims == 2 and p.z_rule != "none",
-        "the unit px goes with the normalizer none": (p.unit == "px") != in_px,
-        "balanced subsets are averaged as mean-of-bins": other_mean,
-        "maps were never stored 1-based: uv-index needs reference_frame=image": stored_map,
-        "angles have the unit deg, and only they": (p.unit == "deg") != (p.task == "pose"),
-        "a time that is unknown has no penalty": p.task == "runtime" and p.missing == "penalise",
-        "times have the unit ms, and only they": (p.unit == "ms") != (p.task == "runtime"),
-    }
-
-
-def _point_clashes(p: Protocol) -> dict[str, bool]:
-    dense = p.point_set in ("map", "mesh")
-    between_eyes = p.normalizer.startswith("inter") and p.normalizer_shape != "landmarks"
-    known = p.region in ("all", *REGIONS)
-    return {
-        "68 landmarks are 68 points": p.point_set == "landmarks" and p.points != 68,
-        "a region is a part of the map or of a scan": p.region != "all"
-        and p.point_set not in ("map", "scan"),
-        f"the regions of a map are {', '.join(REGIONS)}": p.point_set == "map" and not known,
-        "lengths between the eyes need normalizer_shape=landmarks": dense and between_eyes,
-        "z_rule=min-mesh and mixed-sdrn are about the 68 landmarks": (
-            p.z_rule in ("min-mesh", "mixed-sdrn") and p.point_set != "landmarks"
-        ),
-        "only a scan is divided by a predicted length": p.normalizer.endswith("-predicted")
-        and p.point_set != "scan",
-    }
-
-
-def _alignment_clashes(p: Protocol) -> dict[str, bool]:
-    moved = (p.alignment, p.motion, p.match, p.target) != ("none", "applied", "index", "points")
-    neutral = {field.name: field.default for field in fields(p) if field.name in _ICP}
-    ruled = any(getattr(p, name) != value for name, value in neutral.items())
-    by_index = p.match == "index"
-    return {
-        "an alignment belongs to task=reconstruction": p.task != "reconstruction" and moved,
-        "a reconstruction is measured in 3D": p.task == "reconstruction" and p.dims != 3,
-        "a scan has no order of points, so match cannot be index": p.point_set == "scan"
-        and by_index,
-        "a surface has no order of points, so match cannot be index": p.target == "surface"
-        and by_index,
-        "ICP rules need an ICP": not p.uses_icp and ruled,
-        "trim must stay below 1": not p.trim < 1,
-        "icp-sadrnet is about scans": p.alignment == "icp-sadrnet" and p.point_set != "scan",
-    }

@@ -10,7 +10,7 @@ GROUPS = {
     "numbers": "alignment compiled geometry icp intervals landmarks metrics nearest nearest_gpu normalizers"
     " pose ranking raster regions render resampling shares subsets summary uvmap",
     "files": "dataset facemodel formats images landmark_map outfile predictions protocol protocol_fields"
-    " readers recipes results settings store store_guard topology",
+    " protocol_rules readers recipes results settings store store_guard topology",
     "specialists": "gallery plots surface",
     "engine": "bench build checks comparison demo diagnose evaluate leaderboard runner site synthetic"
     " training",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import FakeDataset, names
@@ -72,7 +74,7 @@ def test_meshes_of_the_dataset(dataset, face_model, meshes):
     assert families(found)[0] == "y-flip"
 
 
-def test_prnet_vertices_are_pixels_of_the_mask(monkeypatch):
+def test_prnet_vertices_are_pixels_of_the_mask():
     """PRNet's vertices are the pixels of the face mask, row by row."""
     rng = np.random.default_rng(0)
     mask = rng.random((32, 32)) < 0.5
@@ -85,7 +87,7 @@ def test_prnet_vertices_are_pixels_of_the_mask(monkeypatch):
     given = Predictions(names(2), "image", {"vertices": mesh}, {"name": "PRNet"}, "prnet-43867")
     with pytest.raises(BenchError, match="68 landmarks"):
         read_landmarks(given, fake, np.arange(2))
-    monkeypatch.setattr("prn_bench.diagnose.reading.PRNET_VERTICES", len(pixels))
+    given = replace(given, topology=f"prnet-{len(pixels)}")
     assert np.array_equal(read_landmarks(given, fake, np.arange(2)), mesh[:, chosen])
 
 

@@ -22,6 +22,7 @@ FROZEN = {
 OTHER = {  # another value for every field that decides a number
     "version": 2,
     "dataset": "300w-lp",
+    "dataset_variants": "default,paper",
     "expected_samples": 1969,
     "dims": 3,
     "annotation": "reannotated",

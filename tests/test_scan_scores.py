@@ -17,7 +17,7 @@ from prn_bench.evaluate.scans import ScanClouds
 from prn_bench.geometry import rotation_matrix
 from prn_bench.predictions import Predictions
 
-PAPER = "florence/rec@paper+expected_samples=0"
+PAPER = "florence/rec@paper+expected_samples=0+dataset_variants=default"
 TURN = rotation_matrix(*np.radians([3.0, -4.0, 2.0]))
 MOVE = np.array([6.0, -3.0, 20.0])
 
@@ -97,7 +97,9 @@ def test_sadrnets_two_alignments(florence: Dataset, truth: list) -> None:
     moved = [1.05 * vertices @ TURN.T + MOVE for vertices, _ in truth[:n]]
     points = np.stack([1.05 * landmarks @ TURN.T + MOVE for _, landmarks in truth[:n]])
     method = predicted(florence, moved, points)
-    result = score(method, florence, "florence/rec@sadrnet20", inputs=few(florence, n))
+    result = score(
+        method, florence, "florence/rec@sadrnet20+dataset_variants=default", inputs=few(florence, n)
+    )
     length = np.linalg.norm(points[:, 45] - points[:, 36], axis=1)
     np.testing.assert_allclose(result.samples.normalizer_px[:n], length, rtol=1e-6)
     assert result.samples.errors[:n].max() < 3.0
@@ -118,12 +120,13 @@ def test_signed_bins(florence: Dataset, truth: list) -> None:
 
 
 def test_refusals(florence: Dataset, truth: list) -> None:
-    """Landmarks alone, no landmarks for a start by them, an unknown region, a missing mesh."""
+    """Other renderings, landmarks alone, none for a start by them, an unknown region, no mesh."""
     meshes = [vertices[::10] for vertices, _ in truth[:2]]
     method, inputs = predicted(florence, meshes), few(florence, 2)
     sparse = replace(method, arrays={"landmarks": np.zeros((2, 68, 3))})
     empty = predicted(florence, [meshes[0], meshes[1][:0]])
     cases = {
+        "wrong-dataset": (method, "florence/rec@paper"),
         "no-clouds": (sparse, "florence/rec@vrn921"),
         "no-landmarks": (method, PAPER),
         "dataset-lacks": (method, "florence/rec@vrn921+region=vrn19618"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prn_bench.comparison.sensitivity import Family, Sensitivity, Variant
     from prn_bench.intervals import Interval
 
-UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms"}
+UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms", "none": "no unit"}
 PAIRS_SHOWN = 10  # those of five methods; of more methods, neighbours only
 NAMES_WIDTH = 45  # characters for the names of methods in a row
 

@@ -42,6 +42,7 @@ FIGURES = {
     "px": "mean distance in px",
     "deg": "error in degrees",
     "ms": "milliseconds",
+    "none": "no unit",
 }
 ONLY_WITH = {
     "draws": {"balanced"},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from prn_bench.diagnose.scene import Rows, Scene, read_spaces
 from prn_bench.errors import BenchError
+from prn_bench.evaluate.mesh_landmarks import mesh_landmarks
 from prn_bench.evaluate.reference import read_reference
 from prn_bench.protocol import Protocol
 from prn_bench.uvmap import decode_maps
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 BLOCK = 64  # samples of dense arrays read at once
-PRNET_VERTICES = 43867
 
 
 def join(predictions: Predictions, dataset: Dataset) -> tuple[Rows, Rows]:
@@ -111,12 +111,11 @@ def read_landmarks(predictions: Predictions, dataset: Dataset, own: Rows) -> Arr
         points = np.asarray(arrays["landmarks"])[own].astype(np.float64)
     elif "position_map" in arrays and "uv/landmark_pixels" in dataset.names:
         points = _at_pixels(predictions, own, [tuple(dataset.read("uv/landmark_pixels").T)])[0]
-    elif "vertices" in arrays:
-        corners, weights = _landmark_vertices(predictions, dataset)
-        blocks = [values[:, corners] for values in _blocks(predictions, "vertices", own)]
-        points = np.concatenate([(block * weights[..., None]).sum(2) for block in blocks])
     else:
-        raise _no_landmarks(predictions)
+        known = mesh_landmarks(predictions, dataset, own, {})  # as a score reads them
+        if known is None:
+            raise _no_landmarks(predictions)
+        points = known
     points[~np.isfinite(points).all((1, 2))] = np.nan
     return points
 
@@ -158,30 +157,6 @@ def _blocks(predictions: Predictions, name: str, own: Rows) -> Iterator[NDArray]
     """Some rows of a dense array, a few at a time."""
     values = predictions.arrays[name]
     return (np.asarray(values[own[i : i + BLOCK]]) for i in range(0, len(own), BLOCK))
-
-
-def _landmark_vertices(
-    predictions: Predictions, dataset: Dataset
-) -> tuple[NDArray[np.intp], Array]:
-    """(68, k) vertices that make up each landmark, and their weights."""
-    vertices = predictions.arrays["vertices"]
-    if len(vertices.shape) != 3:
-        raise _no_landmarks(predictions)
-    names, n_vertices = dataset.names, vertices.shape[1]
-    if "uv/landmark_pixels" not in names:
-        raise _no_landmarks(predictions)
-    row, column = dataset.read("uv/landmark_pixels").T
-    about = dataset.attributes
-    own_mesh = predictions.topology == about.get("topology")
-    if own_mesh and n_vertices == about.get("mesh_vertices") and "uv/vertices" in names:
-        corners = np.asarray(dataset.read("uv/vertices")[row, column], np.intp)
-        return corners, np.asarray(dataset.read("uv/weights")[row, column], np.float64)
-    if n_vertices == PRNET_VERTICES and "uv/face_mask" in names:
-        mask = dataset.read("uv/face_mask") > 0
-        number = np.cumsum(mask).reshape(mask.shape) - 1  # pixels of the mask, row by row
-        if mask.sum() == PRNET_VERTICES and mask[row, column].all():
-            return number[row, column][:, None].astype(np.intp), np.ones((68, 1))
-    raise _no_landmarks(predictions)
 
 
 def _no_landmarks(predictions: Predictions) -> BenchError:

@@ -139,7 +139,8 @@ def chosen(case: Case) -> Predictions:
         if name in ("landmarks", "position_map", "pose_deg")
     }
     if not arrays.keys() & {"landmarks", "position_map"}:
-        found = mesh_landmarks(case.predictions, case.dataset, case.own_rows)
+        maps = case.inputs.index_maps
+        found = mesh_landmarks(case.predictions, case.dataset, case.own_rows, maps)
         arrays |= {} if found is None else {"landmarks": found}
     ids = np.asarray(case.predictions.sample_ids, object)[case.own_rows]
     return replace(case.predictions, sample_ids=ids, arrays=arrays)
@@ -185,6 +186,21 @@ def _check_recipe(dataset: Dataset, protocol: Protocol) -> None:
             found=str(recipe),
             remedy="Take a protocol of this dataset, or say that the rules shall apply to it: "
             f"{protocol.id}+dataset={recipe}+expected_samples={len(dataset)}.",
+        )
+
+    variant = str(dataset.attributes.get("recipe_variant") or "default")
+    # Orthographic or in perspective, the renderings show the same poses.
+    known = {variant, variant.removesuffix("-perspective")}
+    if protocol.dataset_variants and not known & set(protocol.dataset_variants.split(",")):
+        raise BenchError(
+            f"{protocol.id} is about another variant of this dataset",
+            code="wrong-dataset",
+            where=dataset.path,
+            expected=f"{protocol.dataset} of the variant "
+            + protocol.dataset_variants.replace(",", " or "),
+            found=variant,
+            remedy="Build the variant (`prn-bench recipes` names them), or say that the rules shall "
+            f"apply to this one: {protocol.id}+dataset_variants={variant}.",
         )
 
 

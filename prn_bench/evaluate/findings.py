@@ -46,7 +46,7 @@ def _count_findings(case: Case, samples: Samples) -> Iterator[Finding]:
     missing, n_expected = samples.missing & case.wanted, protocol.expected_samples
     n, n_missing = int(case.wanted.sum()), int(missing.sum())
     if n_expected not in (0, n):
-        words = f"{n} of {n_expected} samples: these figures are not those of the whole benchmark"
+        words = f"{n} samples, where the benchmark has {n_expected}: these figures are not its own"
         yield Finding("warning", "partial-dataset", dataset.path.name, words)
     if n_missing:
         fate = "left out of the means" if protocol.missing == "drop" else "counted at the penalty"

@@ -218,8 +218,10 @@ def _given_landmarks(predictions: Predictions, dataset: Dataset) -> Array:
             "these predictions hold no landmarks, no position maps and no mesh that has landmarks",
             code="no-landmarks",
             where=predictions.path,
-            found=", ".join(sorted(predictions.arrays)),
-            remedy="Write landmarks (n, 68, 3) too; only the method's author knows its 68 points.",
+            found=", ".join(sorted(predictions.arrays))
+            or f"a mesh of the topology {predictions.topology}",
+            remedy="Write landmarks (n, 68, 3) too, or say by --index-map where the mesh's vertices lie "
+            "on the face model, all 68 landmarks among them.",
         )
     maps = predictions.arrays["position_map"]
     blocks = [

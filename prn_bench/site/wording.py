@@ -67,14 +67,13 @@ AGGREGATES = {
     "mean-of-images": "the mean over images",
     "median": "the median over images",
 }
-UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms"}
+UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms", "none": "no unit"}
 PROSE = ("id", "title", "source", "notes", "version")
 
 
 def unit_words(protocol: Protocol) -> str:
-    """Unit of a protocol's figures; norms of matrices have none, whatever their protocol says."""
-    no_angle = protocol.task == "pose" and protocol.pose_error == "frobenius"
-    return "no unit" if no_angle else UNITS[protocol.unit]
+    """Unit of a protocol's figures."""
+    return UNITS[protocol.unit]
 
 
 def family_of(protocol_id: str) -> str:
