@@ -29,6 +29,8 @@ from prn_bench.recipes.rawsource import RawSource
 
 FIELDS = ("pt3d_68", "Pose_Para", "Shape_Para", "Exp_Para")
 STORED_OFFSET = (1.0, 1.0, 0.0)  # stored points are 1-based in x and y
+# The other annotation's points look 0-based (docs/frames.md has the evidence; nobody says so).
+REANNOTATED_OFFSET = (0.0, 0.0)
 ORDER_TOLERANCE = 1e-2  # px or degrees: rows of the arrays must be the rows of the .mat files
 #: Arrays of the 3DDFA benchmark script: file to dataset array and shape of one row.
 COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -92,7 +94,7 @@ def companions(source: RawSource, samples: Sequence[SampleFiles]) -> Companions:
             continue
         rows = _load_rows(source, members[file], len(order), shape).astype(np.float64)
         if name.startswith("annotation/"):
-            rows, offsets[name] = rows.swapaxes(1, 2) - STORED_OFFSET[:2], STORED_OFFSET[:2]
+            rows, offsets[name] = rows.swapaxes(1, 2), REANNOTATED_OFFSET
         columns[name] = dict(zip(order, rows, strict=True))
     if columns:
         findings += _prove_order(source, members, order, samples)

@@ -99,7 +99,7 @@ def _write_companions(
     boxes = np.concatenate([(low + high) / 2 - half, (low + high) / 2 + half], 1)
     for name, values in {
         "AFLW2000-3D.pts68.npy": points,
-        "AFLW2000-3D-Reannotated.pts68.npy": points[:, :2] + noise,
+        "AFLW2000-3D-Reannotated.pts68.npy": points[:, :2] - 1 + noise,
         "AFLW2000-3D.pose.npy": yaws,
         "AFLW2000-3D-new.pose.npy": labelled,
         "AFLW2000-3D_crop.roi_box.npy": np.rint(boxes),
