@@ -197,3 +197,22 @@ def test_ordinary_tables_fit_80_columns(run: Run, mine: Path, dataset: Path) -> 
         code, out, _ = run(*words)
         assert code == 0
         assert max(map(len, out.splitlines())) <= 80
+
+
+def test_angles_and_further_figures(run: Run, dataset: Path, mine: Path, tmp_path: Path) -> None:
+    """Pose says its three angles and no bins; an NME its area, its failures and the spread of bins."""
+    opened = open_dataset(dataset)
+    posed = tmp_path / "posed.h5"
+    pose = opened.read("pose_deg") + np.float32([1, 2, 3])
+    write_predictions(posed, opened.sample_ids, frame="image", pose_deg=pose, method="posed")
+    name = "aflw2000/pose@2000-wrapped"
+    code, out, err = run("score", posed, dataset, "-p", name, "-o", tmp_path / "r")
+    assert code == 0, err
+    head = next(line for line in out.splitlines() if line.startswith("variant"))
+    assert head.split()[1:] == ["pitch", "yaw", "roll", "images", "median", "n"]
+    row = next(line for line in out.splitlines() if line.startswith("2000-wrapped"))
+    assert row.split()[1:5] == ["1.000", "2.000", "3.000", "2.000*"]
+    code, out, err = run("score", mine, dataset, "-p", FIT, "-o", tmp_path / "r")
+    assert code == 0, err
+    words = " ".join(out.split())
+    assert all(part in words for part in ("AUC@7 % ", "failures above 10 % ", "std of bins "))

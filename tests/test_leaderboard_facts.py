@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prn_bench.errors import BenchError
-from prn_bench.leaderboard.build import check_tables
+from prn_bench.leaderboard.build import BIB_KEY, check_tables
 from prn_bench.leaderboard.data import Leaderboard, open_leaderboard
 from prn_bench.leaderboard.odd import odd_numbers, wrong_means
 from prn_bench.leaderboard.table import make_tables
@@ -102,3 +102,14 @@ def test_every_method_and_dataset_can_be_cited(data: Leaderboard) -> None:
     named = "300W-LP AFLW-LFPA Florence NoW REALY FaceScape Stirling FaceWarehouse BU-3DFE BU-4DFE"
     notes = " ".join(re.findall(r"note *= *{(.*)}", datasets))
     assert [name for name in named.split() if name not in notes] == []
+
+
+def test_bibtex_keys_are_unique() -> None:
+    """Over both files, for who cites a method and a dataset; BibTeX stops at a key it meets twice."""
+    texts = [
+        (ROOT / "leaderboards" / name).read_text(encoding="utf-8")
+        for name in ("datasets.bib", "tables/methods.bib")
+    ]
+    keys = [key for text in texts for key in BIB_KEY.findall(text)]
+    assert len(keys) > 20
+    assert len(set(keys)) == len(keys)

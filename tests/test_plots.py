@@ -100,9 +100,9 @@ def test_lines_by_yaw() -> None:
     axes = yaw_figure([one, other]).axes[0]
     means = [part.mean for part in one.summary.bins]
     assert axes.containers[0].lines[0].get_ydata() == pytest.approx(means)
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == [
-        part.label for part in one.summary.bins
-    ]
+    labels = [part.label for part in one.summary.bins]
+    assert labels[-1] == "(60, inf)"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [*labels[:-1], "> 60"]
     low, high = (line.get_ydata() for line in axes.containers[0].lines[1])
     assert (low < means).all()
     assert (high > means).all()
@@ -125,6 +125,16 @@ def test_bars() -> None:
     expected = [*(part.mean for part in one.summary.bins), one.summary.headline]
     assert heights == pytest.approx(expected)
     assert axes.get_xticklabels()[-1].get_text() == "mean of bins"
+
+
+def test_an_unknown_interval_is_not_drawn_as_an_exact_figure() -> None:
+    """Too few samples: a bar without a cap."""
+    one = result()
+    bare = replace(one, summary=replace(one.summary, interval=None))
+    for known, drawn in ((one, True), (bare, False)):
+        caps = bar_figure([known]).axes[0].containers[0]
+        ends = caps.lines[1][0].get_ydata()
+        assert bool(np.isfinite(ends[-1])) == drawn
 
 
 def moved(one: Result, *, by: float) -> Result:

@@ -209,7 +209,7 @@ def _files(path: Path) -> list[Path]:
     from prn_bench.errors import BenchError
 
     if not path.is_dir():
-        return [path.with_name(path.name.removesuffix(".csv.gz").removesuffix(".json") + ".json")]
+        return [json_of(path)]
     found = sorted(file.with_name(f"{file.name[:-7]}.json") for file in path.glob("*.csv.gz"))
     if not found:
         raise BenchError(
@@ -219,6 +219,11 @@ def _files(path: Path) -> list[Path]:
             expected="KEY.json beside KEY.csv.gz, as `prn-bench score --out` writes them",
         )
     return found
+
+
+def json_of(path: Path) -> Path:
+    """The summary of a result, of which either file may be named."""
+    return path.with_name(path.name.removesuffix(".csv.gz").removesuffix(".json") + ".json")
 
 
 def _patterns(family: str) -> list[str]:

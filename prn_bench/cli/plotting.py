@@ -85,6 +85,7 @@ def _plot_uv(
 
 
 def _results(paths: list[Path]) -> list[Result]:
+    from prn_bench.cli.comparing import json_of
     from prn_bench.errors import BenchError
     from prn_bench.results import load_result
 
@@ -93,7 +94,7 @@ def _results(paths: list[Path]) -> list[Result]:
             raise BenchError("there is no such file", code="no-such-file", where=path)
         if not path.name.endswith(RESULT_SUFFIXES):
             raise _no_result(path)
-    return [load_result(path) for path in paths]
+    return [load_result(path) for path in dict.fromkeys(map(json_of, paths))]  # a pair is one
 
 
 def _two(files: list[Path], what: str) -> list[Path]:

@@ -73,8 +73,10 @@ def _print_family(
 ) -> None:
     first = results[0]
     rows = [_row(result) for result in results]
-    short = [label.replace(" ", "").replace("inf", "..") for label in labels]
-    columns = ["variant", *short, "bins", "images", "median", "n"]
+    columns = ["variant", *_columns(first, labels), "images", "median", "n"]
+    caption = "images: mean of all images; *: that protocol's headline"
+    if len(labels) > 1:
+        caption = f"bins: mean of the bin means; {caption}"
     nme = unit == "percent" and first.protocol.task == "nme"
     figures = "NME in %" if nme else FIGURES[unit]
     title = f"{first.method.get('name', 'predictions')} on {first.dataset.get('title', 'dataset')}"
@@ -83,10 +85,25 @@ def _print_family(
         columns,
         rows,
         right=columns[1:],
-        caption="bins, images: mean of the bin means, mean of all images; *: that protocol's headline",
+        caption=caption,
     )
     _print_choices(results)
     _print_draws(results)
+
+
+def _columns(first: Result, labels: tuple[str, ...]) -> list[str]:
+    """What stands before the means over all images: yaw bins and their mean, or the three angles."""
+    if len(labels) > 1:
+        return [*(label.replace(" ", "").replace("inf", "..") for label in labels), "bins"]
+    return [name.removesuffix("_error_deg") for name in _angles(first)]
+
+
+def _angles(result: Result) -> dict[str, float]:
+    """Mean errors of pitch, yaw and roll, where the protocol is about them."""
+    if result.protocol.task != "pose" or result.protocol.pose_error != "euler":
+        return {}
+    found = result.samples.columns()
+    return {name: value for name, value in found.items() if value and name.endswith("_error_deg")}
 
 
 def _row(result: Result) -> list[str]:
@@ -100,10 +117,15 @@ def _row(result: Result) -> list[str]:
     n = f"{summary.n - summary.n_missing}"
     if summary.n_missing:
         n += f"/{summary.n}"
+    before = [figure_text(value) for value in _angles(result).values()]
+    if len(summary.bins) > 1:
+        before = [figure_text(part.mean) for part in summary.bins]
+        before.append(figure_text(summary.mean_of_bins) + marks["mean-of-bins"])
+    elif summary.aggregate == "mean-of-bins":  # of one bin, that is the mean of its images
+        marks["mean-of-images"] = "*"
     return [
         _variant(protocol),
-        *(figure_text(part.mean) for part in summary.bins),
-        figure_text(summary.mean_of_bins) + marks["mean-of-bins"],
+        *before,
         figure_text(summary.mean_of_images) + marks["mean-of-images"],
         figure_text(summary.median) + marks["median"],
         n,
@@ -123,7 +145,7 @@ def _print_choices(results: Sequence[Result]) -> None:
     for result, choices in zip(results, said, strict=True):
         own = {k: v for k, v in choices.items() if k not in common or v != common[k]}
         told = _text(own | {"hash": result.protocol.short_hash})
-        pairs[f"  {_variant(result.protocol)}"] = f"{_interval(result)}{told}"
+        pairs[f"  {_variant(result.protocol)}"] = f"{_interval(result)}{_others(result)}{told}"
     tables.print_pairs(pairs)
 
 
@@ -136,6 +158,23 @@ def _interval(result: Result) -> str:
         return f"{headline} (no interval: too few samples); "
     low, high = figure_text(sure.low), figure_text(sure.high)
     return f"{headline} ({100 * sure.level:.0f} % interval {low} to {high}); "
+
+
+def _others(result: Result) -> str:
+    """Further figures of errors in per cent of a face: area, failures, spread of the bins."""
+    from statistics import pstdev
+
+    from prn_bench.summary import AUC_LIMIT, FAILURE_LIMIT, figure_text
+
+    summary, protocol = result.summary, result.protocol
+    if protocol.unit != "percent" or protocol.task != "nme":
+        return ""
+    words = f"AUC@{AUC_LIMIT:g} % {figure_text(summary.auc)}, "
+    words += f"failures above {FAILURE_LIMIT:g} % {figure_text(100 * summary.failure_rate)} %, "
+    words += "missing ones among them, " if summary.n_missing else ""
+    if len(summary.bins) > 1:
+        words += f"std of bins {figure_text(pstdev(part.mean for part in summary.bins))}, "
+    return words
 
 
 def _choices(protocol: Protocol) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -19,6 +20,7 @@ from prn_bench.leaderboard.table import Table, make_tables
 from prn_bench.store import atomic_path
 
 WRITERS: dict[str, Callable[[Table], str]] = {".md": markdown, ".csv": csv_text, ".tex": latex}
+BIB_KEY = re.compile(r"^@\w+\{\s*([^,\s]+)", re.M)
 REMEDY = "Rebuild them: prn-bench leaderboard build."
 
 
@@ -135,9 +137,23 @@ def _head(suffix: str, line: str, known: list[str]) -> list[str]:
 
 
 def _bibtex(data: Leaderboard) -> str:
-    """The entries of all methods, each once."""
-    entries = dict.fromkeys(method.bibtex.strip() for method in data.methods.values())
-    return "\n\n".join(["% " + WARNING[5:-4].strip(), *filter(None, entries), ""])
+    """The entries of all methods, each once, but for those in ``datasets.bib``.
+
+    BibTeX stops at a key that it meets twice.
+    """
+    path = data.folder / "datasets.bib"
+    others = set(BIB_KEY.findall(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    given = dict.fromkeys(
+        f"@{entry.strip()}"
+        for method in data.methods.values()
+        for entry in re.split(r"^@", method.bibtex, flags=re.M)
+        if entry.strip()
+    )
+    entries = [entry for entry in given if not others & set(BIB_KEY.findall(entry))]
+    left_out = sorted(key for entry in given for key in BIB_KEY.findall(entry) if key in others)
+    where = f"% Keys of datasets.bib: {', '.join(left_out)}." if left_out else ""
+    head = "\n".join(filter(None, ["% " + WARNING[5:-4].strip(), where]))
+    return "\n\n".join([head, *entries, ""])
 
 
 def _strangers(folder: Path, files: dict[str, str]) -> list[Path]:

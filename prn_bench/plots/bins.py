@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def yaw_figure(results: Result | Sequence[Result], *, out: str | Path | None = N
     frame.check(several, out)
     figure, axes = frame.new_figure()
     centres = several[0].protocol.bin_centres
-    labels = [part.label for part in several[0].summary.bins]
+    labels = [frame.yaw_words(part.label) for part in several[0].summary.bins]
     places = np.array(centres or range(len(labels)), np.float64)
     looks = zip(cycle(frame.COLORS), cycle(frame.DASHES), strict=False)
     for at, (result, (color, dash)) in enumerate(zip(several, looks, strict=False)):
@@ -79,7 +80,7 @@ def bar_figure(results: Result | Sequence[Result], *, out: str | Path | None = N
     """
     several = frame.as_list(results)
     frame.check(several, out)
-    labels = [part.label for part in several[0].summary.bins]
+    labels = [frame.yaw_words(part.label) for part in several[0].summary.bins]
     labels.append(HEADLINES[several[0].protocol.aggregate])
     figure, axes = frame.new_figure(width=max(frame.WIDTH_INCH, 0.9 * len(labels)))
     width = BARS_WIDTH / len(several)
@@ -138,7 +139,7 @@ def _with_headline(result: Result) -> tuple[Array, Array]:
 
 
 def _reach(interval: Any, value: float) -> tuple[float, float]:
-    """How far an interval reaches below and above a value; nothing where there is none."""
+    """How far an interval reaches below and above a value; NaN, which is not drawn, for none."""
     if interval is None:
-        return 0.0, 0.0
+        return nan, nan
     return max(value - interval.low, 0.0), max(interval.high - value, 0.0)

@@ -80,6 +80,14 @@ def quantity(result: Result) -> str:
     return words[protocol.unit]
 
 
+def yaw_words(label: str) -> str:
+    """The label of a yaw bin, one without an end in words: ``(60, inf)`` as ``> 60``."""
+    low, _, high = label[1:-1].partition(", ")
+    if high != "inf":
+        return label
+    return f"{'>' if label.startswith('(') else '≥'} {low}"
+
+
 def plain(name: str) -> str:
     """A name that matplotlib neither reads as a formula nor hides from a legend."""
     return f"{' ' * name.startswith('_')}{name}".replace("$", r"\$")
