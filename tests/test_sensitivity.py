@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from prn_bench.cli.comparing import _patterns
 from prn_bench.comparison.sensitivity import Family, differences, sensitivity
 from prn_bench.dataset import open_dataset
+from prn_bench.errors import Finding
 from prn_bench.evaluate import score
 from prn_bench.predictions import write_predictions
 from prn_bench.protocol import match_protocols, protocol
@@ -60,6 +62,20 @@ def test_one_method() -> None:
     assert found["all"].shifts == pytest.approx((gap,))
     assert found["3ddfa-fit"].shifts == (0.0,)
     assert np.isnan(found["pixels"].shifts[0])
+
+
+def test_a_figure_in_doubt_has_no_order() -> None:
+    """A warning that a figure is an artefact keeps the variant out of tau and of who changed places."""
+    names = (THREE_D, "aflw2000/68/3d@z-min")
+    scored = {"A": results(*names), "B": results(*names, noise_px=3.0)}
+    plain = family_of(scored, defaults=(THREE_D,)).variants[1]
+    assert (plain.doubt, plain.tau) == ((), 1.0)
+    odd = Finding("warning", "depth-origin", "p.h5", "z begins elsewhere")
+    scored["B"][1] = replace(scored["B"][1], findings=(odd,))
+    doubted = family_of(scored, defaults=(THREE_D,)).variants[1]
+    assert (doubted.doubt, doubted.swapped) == (("depth-origin",), ())
+    assert np.isnan(doubted.tau)
+    assert doubted.headlines == plain.headlines
 
 
 def test_families_are_apart() -> None:

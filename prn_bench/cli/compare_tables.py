@@ -126,6 +126,8 @@ def _print_several(methods: Sequence[str], family: Family) -> None:
     caption = (
         f"tau: Kendall's, between this order of the methods and that under {_variant(default)}"
     )
+    if any(variant.doubt for variant in family.variants):
+        caption += "; !: see the warning, the order under it says nothing"
     title = f"{family.name}, {UNITS[default.unit]}"
     narrow = sum(map(len, methods)) < NAMES_WIDTH  # else their names are folded
     right = columns[1:] if narrow else ["tau"]
@@ -141,7 +143,8 @@ def _print_several(methods: Sequence[str], family: Family) -> None:
 
 
 def _variant(variant: Variant) -> str:
-    return variant.protocol.partition("@")[2] or variant.protocol
+    mark = "!" if variant.doubt else ""
+    return (variant.protocol.partition("@")[2] or variant.protocol) + mark
 
 
 def _figure(variant: Variant, column: int, default: Variant) -> str:

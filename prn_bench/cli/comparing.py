@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,6 +26,7 @@ from prn_bench.cli.choosing import (
     score_all,
 )
 from prn_bench.cli.data import Json
+from prn_bench.cli.score_tables import shared_notes
 from prn_bench.errors import printable
 
 if TYPE_CHECKING:
@@ -136,11 +138,15 @@ def sensitivity(
         scored[_unused(str(method.method["name"]), scored)] = results
         left_out |= dict.fromkeys(without)
     found = lay_out(scored, defaults=[name for names in DEFAULTS.values() for name in names])
+    notes = shared_notes([result for results in scored.values() for result in results])
+    warnings = [note for note in notes if note.level == "warning"]
     if json:
         reasons = [{"protocol": name, "reason": why} for name, why in left_out]
-        tables.print_json(found.as_dict() | {"not_scored": reasons})
+        told = {"findings": [asdict(note) for note in warnings], "not_scored": reasons}
+        tables.print_json(found.as_dict() | told)
         return
     compare_tables.print_sensitivity(found)
+    tables.print_findings(warnings)
     for line in not_scored([*left_out]):
         typer.echo(printable(line))
 

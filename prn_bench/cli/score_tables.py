@@ -44,6 +44,7 @@ FIGURES = {
     "ms": "milliseconds",
     "none": "no unit",
 }
+NAMED = 5  # protocols that a note writes out
 ONLY_WITH = {
     "draws": {"balanced"},
     "seed": {"balanced", "balanced-sdrn"},
@@ -60,7 +61,7 @@ def print_results(results: Sequence[Result]) -> None:
         families.setdefault((family, result.protocol.unit, labels), []).append(result)
     for (family, unit, labels), members in families.items():
         _print_family(family, unit, labels, members)
-    tables.print_findings(_shared_notes(results), examples=len(results))
+    tables.print_findings(shared_notes(results), examples=len(results))
 
 
 def _variant(protocol: Protocol) -> str:
@@ -220,7 +221,7 @@ def _print_draws(results: Sequence[Result]) -> None:
             tables.print_pairs({_variant(result.protocol): words})
 
 
-def _shared_notes(results: Sequence[Result]) -> list[Finding]:
+def shared_notes(results: Sequence[Result]) -> list[Finding]:
     """Each finding once, with the protocols that it is about unless that is all of them."""
     about: dict[Finding, list[str]] = {}
     for result in results:
@@ -229,6 +230,12 @@ def _shared_notes(results: Sequence[Result]) -> list[Finding]:
     return [
         finding
         if len(names) == len(results)
-        else replace(finding, message=f"{finding.message} ({', '.join(names)})")
+        else replace(finding, message=f"{finding.message} ({_told(names)})")
         for finding, names in about.items()
     ]
+
+
+def _told(names: Sequence[str]) -> str:
+    """Protocols by name, where they are few."""
+    names = list(dict.fromkeys(names))
+    return ", ".join(names) if len(names) <= NAMED else f"{len(names)} protocols"

@@ -20,6 +20,7 @@ from prn_bench.protocol_fields import Protocol, text_of
 from prn_bench.ranking import kendall_tau
 from prn_bench.results import Result
 
+ARTEFACTS = {"depth-origin"}  # warnings that a figure says nothing of the method
 UNTOLD = {"expected_samples"}  # decides no figure of the samples that there are
 
 
@@ -39,9 +40,11 @@ class Variant:
         Headline minus that under the default; NaN where the units differ.
     tau : float
         Kendall's tau-b between the methods' order here and under the default: 1 is the same order.
-        NaN for a single method.
+        NaN for a single method, and for a variant in doubt.
     swapped : tuple of (str, str)
         Pairs of methods in the order that they have here and had not under the default.
+    doubt : tuple of str
+        Codes of warnings that a figure is an artefact, such as of where z has its origin.
     """
 
     protocol: str
@@ -52,6 +55,7 @@ class Variant:
     shifts: tuple[float, ...]
     tau: float
     swapped: tuple[tuple[str, str], ...]
+    doubt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,8 @@ def _variant(
     headlines, usual = map(_headlines, (here, there))
     same_unit = protocol.unit == default.unit
     shifts = [a - b if same_unit else nan for a, b in zip(headlines, usual, strict=True)]
+    codes = {finding.code for one in here if one is not None for finding in one.findings}
+    doubt = tuple(sorted(codes & ARTEFACTS))
     return Variant(
         protocol.id,
         protocol.unit,
@@ -160,8 +166,9 @@ def _variant(
         headlines,
         tuple(None if one is None else one.summary.interval for one in here),
         tuple(shifts),
-        kendall_tau(headlines, usual),
-        tuple(_swapped(list(found), headlines, usual)),
+        nan if doubt else kendall_tau(headlines, usual),
+        () if doubt else tuple(_swapped(list(found), headlines, usual)),
+        doubt,
     )
 
 
