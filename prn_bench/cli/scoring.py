@@ -140,6 +140,9 @@ def score(
     )
     opened, known = open_predictions(predictions), open_dataset(dataset)
     results, left_out = score_all(opened, known, protocol, how)
+    if scheduler is not None and not any(result.protocol.uses_icp for result in results):
+        words = "the scheduler was not asked: only ICP is worth a cluster, and no protocol here runs one"
+        typer.echo(tables.wrapped(f"note  {words}"), err=True)
     if folder is not None:
         for result in results:
             save(result, folder, replace=replace)

@@ -182,9 +182,14 @@ def _prediction_facts(path: Path) -> dict[str, Any]:
         "samples": f"{len(predictions.sample_ids):,}",
         "frame": predictions.frame,
         "arrays": ", ".join(arrays),
-        **{f"method {k}": v for k, v in predictions.method.items() if k != "name"},
+        **{f"method {k}": _line(v) for k, v in predictions.method.items() if k != "name"},
         "sha256": predictions.sha256,
     }
+
+
+def _line(value: object) -> object:
+    """What a method card says, in one line: sentences of a list after each other."""
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _result_facts(path: Path) -> dict[str, Any]:

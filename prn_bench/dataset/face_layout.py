@@ -66,13 +66,17 @@ def layout_of(dataset: Dataset, model: FaceModel | None) -> FaceLayout:
     return FaceLayout(str(about["topology"]), int(about["mesh_vertices"]), *arrays)
 
 
-def model_needed(dataset: Dataset, what: str) -> BenchError:
-    """The error for a dense score of a dataset that lacks what the face model would bring."""
+def model_needed(dataset: Dataset, what: str, *, build: bool = True) -> BenchError:
+    """The error for a dense score of a dataset that lacks what the face model would bring.
+
+    ``build`` says that a dataset built with the model would not lack it.
+    """
+    remedy = "Give --face-model FM.h5 (for a dataset of 3DDFA fits)"
     return BenchError(
         what,
         code="face-model-needed",
         where=dataset.path,
-        remedy="Give --face-model FM.h5 (for a dataset of 3DDFA fits), or build the dataset with it.",
+        remedy=remedy + (", or build the dataset with it." if build else "."),
     )
 
 

@@ -71,7 +71,8 @@ class DensePoints:
             what = f"the region {region} has no pixel in this UV layout"
             raise BenchError(what, code="empty-region", where=dataset.path)
         if not on_map and inputs.model is None:
-            raise model_needed(dataset, "vertices of the mesh are scored with its face model only")
+            what = "no dataset keeps the whole mesh, so its vertices are scored with its face model"
+            raise model_needed(dataset, what, build=False)
 
     @cached_property
     def index(self) -> Rows:
