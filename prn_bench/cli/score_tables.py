@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
 from typing import TYPE_CHECKING
 
 from prn_bench.cli import tables
@@ -104,7 +105,11 @@ def _angles(result: Result) -> dict[str, float]:
     if result.protocol.task != "pose" or result.protocol.pose_error != "euler":
         return {}
     found = result.samples.columns()
-    return {name: value for name, value in found.items() if value and name.endswith("_error_deg")}
+    return {
+        name: nan if value is None else value
+        for name, value in found.items()
+        if name.endswith("_error_deg")
+    }
 
 
 def _row(result: Result) -> list[str]:
@@ -163,7 +168,7 @@ def _interval(result: Result) -> str:
 
 def _others(result: Result) -> str:
     """Further figures of errors in per cent of a face: area, failures, spread of the bins."""
-    from statistics import pstdev
+    import numpy as np
 
     from prn_bench.summary import AUC_LIMIT, FAILURE_LIMIT, figure_text
 
@@ -174,7 +179,7 @@ def _others(result: Result) -> str:
     words += f"failures above {FAILURE_LIMIT:g} % {figure_text(100 * summary.failure_rate)} %, "
     words += "missing ones among them, " if summary.n_missing else ""
     if len(summary.bins) > 1:
-        words += f"std of bins {figure_text(pstdev(part.mean for part in summary.bins))}, "
+        words += f"std of bins {figure_text(float(np.std([part.mean for part in summary.bins])))}, "
     return words
 
 

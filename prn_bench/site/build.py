@@ -122,7 +122,7 @@ def _remove_others(root: Path, ours: set[Path]) -> None:
 
 def _datasets(folder: Path) -> str:
     path = folder / "datasets.bib"
-    return path.read_text("utf-8") if path.is_file() else ""
+    return path.read_text("utf-8", errors="replace") if path.is_file() else ""
 
 
 def _write(path: Path, text: str) -> None:
