@@ -142,7 +142,9 @@ def _bibtex(data: Leaderboard) -> str:
     BibTeX stops at a key that it meets twice.
     """
     path = data.folder / "datasets.bib"
-    others = set(BIB_KEY.findall(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    others = (
+        set(BIB_KEY.findall(path.read_text("utf-8", errors="replace"))) if path.is_file() else set()
+    )
     given = dict.fromkeys(
         f"@{entry.strip()}"
         for method in data.methods.values()
