@@ -62,7 +62,9 @@ def info(
         tables.print_json(describe(open_dataset(file)))
         return
     facts = _facts(file)
-    tables.print_json(facts) if json else tables.print_pairs(facts)
+    tables.print_json(facts) if json else tables.print_pairs(
+        {k: _line(v) for k, v in facts.items()}
+    )
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def _prediction_facts(path: Path) -> dict[str, Any]:
         "samples": f"{len(predictions.sample_ids):,}",
         "frame": predictions.frame,
         "arrays": ", ".join(arrays),
-        **{f"method {k}": _line(v) for k, v in predictions.method.items() if k != "name"},
+        **{f"method {k}": v for k, v in predictions.method.items() if k != "name"},
         "sha256": predictions.sha256,
     }
 

@@ -64,3 +64,26 @@ def mean_distances(predicted: Points, reference: Points, origins: Points) -> Val
             total += np.sqrt(square)
         means[sample] = total / n
     return means
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
+def mean_depths(depths: Points) -> Values:
+    """Mean of each row, summed in double.
+
+    Parameters
+    ----------
+    depths : (b, p) float32
+        In any layout of memory.
+
+    Returns
+    -------
+    (b,) float64
+    """
+    n_samples, n = depths.shape
+    means = np.empty(n_samples)
+    for sample in range(n_samples):
+        total = 0.0
+        for row in range(n):
+            total += np.float64(depths[sample, row])
+        means[sample] = total / n
+    return means

@@ -124,7 +124,7 @@ class DenseWork:
         origins = np.zeros((2, len(reference), 1), np.float32)
         if protocol.dims == 3:
             for side, origin in zip(sides, origins, strict=True):
-                origin[:] = depth_origin(side[:, 2], protocol.z_rule)
+                origin[:] = _origin(side[:, 2], protocol)
         if protocol.task == "nme":
             mine, truth = (side[:, : protocol.dims] for side in sides)
             return mean_distances(mine, truth, origins[..., 0]), {}
@@ -138,10 +138,22 @@ class DenseWork:
         return aligned_errors(predicted, reference, protocol, triangles=triangles)
 
 
+def _origin(depths: Points, protocol: Protocol) -> NDArray[np.floating] | float:
+    """What the z rule takes from (b, p) depths; a mean by one compiled pass, in double."""
+    from prn_bench.compiled.dense import mean_depths
+
+    if protocol.z_rule == "mean":
+        return mean_depths(depths)[:, None]
+    return depth_origin(depths, protocol.z_rule)
+
+
 def unusable(predicted: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """(b,) samples that are NaN throughout, and (b,) samples with NaN or infinity beside numbers."""
     with np.errstate(over="ignore", invalid="ignore"):
-        suspect = ~np.isfinite(predicted.sum((1, 2)))  # one pass; a closer look is rarely needed
+        # One pass over memory in its own order; a closer look is rarely needed.
+        values = predicted if predicted.flags.c_contiguous else predicted.transpose(0, 2, 1)
+        flat = values.reshape(len(values), -1)
+        suspect = ~np.isfinite(flat @ np.ones(flat.shape[1], flat.dtype))
     missing, partly = np.zeros((2, len(predicted)), bool)
     for row in np.flatnonzero(suspect):
         finite = np.isfinite(predicted[row])

@@ -222,7 +222,8 @@ def _in_order(name: str, arrays: Mapping[str, Array], order: NDArray) -> Iterato
 def _plain(block: NDArray) -> NDArray:
     """The same bytes for the same numbers: -0 becomes 0, all NaN become one."""
     if block.dtype.kind == "f":
-        block = block + block.dtype.type(0)
+        ours = block.flags.owndata and block.flags.writeable  # read for this; a view is of somebody
+        block = np.add(block, block.dtype.type(0), out=block if ours else None)
         with np.errstate(over="ignore", invalid="ignore"):
             sound = np.isfinite(block.sum())  # one pass; a closer look is rarely needed
         if not sound:
