@@ -45,7 +45,9 @@ def test_the_curve_is_the_ced() -> None:
     assert (np.diff(y) >= 0).all()
     assert y[-1] == pytest.approx(100 * np.mean(one.samples.errors <= 5))
     label = axes.get_legend().get_texts()[0].get_text()
-    assert label == f"A: {one.summary.mean_of_images:.3f} %"
+    summary = one.summary
+    assert label == f"A: {summary.headline:.3f} % ({summary.mean_of_images:.3f} %)"
+    assert axes.get_legend().get_title().get_text() == "mean of bins (mean over images)"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("NME (%)", "images (%)")
 
 
@@ -53,7 +55,15 @@ def test_missing_samples_are_failures() -> None:
     """The curve of a method without a quarter of the images ends at 75 %, and the legend says so."""
     axes = ced_figure(result(f"{FIT}+missing=drop", missing=10), limit=90).axes[0]
     assert axes.lines[0].get_data()[1][-1] == pytest.approx(75)
-    assert "(10 missing)" in axes.get_legend().get_texts()[0].get_text()
+    assert "10 missing" in axes.get_legend().get_texts()[0].get_text()
+
+
+def test_one_figure_where_it_is_the_protocols_own() -> None:
+    """A protocol of all images has no second mean to tell apart."""
+    one = result("aflw2000/68/3d@all")
+    legend = ced_figure(one, limit=50).axes[0].get_legend()
+    assert legend.get_texts()[0].get_text() == f"A: {one.summary.headline:.3f} %"
+    assert legend.get_title().get_text() == "mean over images"
 
 
 def test_a_subset_beside_the_whole_says_so() -> None:
@@ -127,6 +137,18 @@ def test_bars() -> None:
     assert axes.get_xticklabels()[-1].get_text() == "mean of bins"
 
 
+@pytest.mark.parametrize(
+    ("names", "columns"), [("AB", 2), ("ABC", 3), ("ABCD", 4), ("ABCDE", 1), ("ABCDEF", 3)]
+)
+def test_rows_of_a_legend_are_equal(names: str, columns: int) -> None:
+    """No row is shorter than the others; long names stand below each other."""
+    one = result()
+    legend = bar_figure([replace(one, method={"name": name}) for name in names]).legends[0]
+    assert legend._ncols == columns
+    long = [replace(one, method={"name": name * 60}) for name in names]
+    assert bar_figure(long).legends[0]._ncols == 1
+
+
 def test_an_unknown_interval_is_not_drawn_as_an_exact_figure() -> None:
     """Too few samples: a bar without a cap."""
     one = result()
@@ -151,12 +173,29 @@ def test_two_methods_sample_by_sample() -> None:
     points = np.concatenate([np.asarray(group.get_offsets()) for group in axes.collections])
     assert len(points) == one.summary.n
     assert points[:, 1] - points[:, 0] == pytest.approx(1.0)
-    assert "lower for 0.0 % of 40" in axes.get_title(loc="left")
-    assert "+1.000 (+1.000 to +1.000)" in axes.get_title(loc="left")
+    title = axes.get_title(loc="left")
+    assert "worse is better on 0 of 40 images" in title
+    assert "worse - A = +1.000 % (+1.000 to +1.000), mean of bins" in title
+    assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "yaw > 60"
     fewer = replace(one.samples, ids=one.samples.ids[::-1])
     with pytest.raises(BenchError) as error:
         samples_figure(one, replace(one, samples=fewer))
     assert error.value.code == "mixed-samples"
+
+
+def test_few_samples_are_large_points_without_an_interval() -> None:
+    """Ten samples: their difference is that of the headlines of these, and they can be seen."""
+    one = result()
+    kept = np.arange(len(one.samples.errors)) % 4 == 0
+    errors = np.where(kept, one.samples.errors, np.nan)
+    samples = replace(one.samples, errors=errors, missing=~kept)
+    few = replace(one, samples=samples, summary=samples.summarize(one.protocol))
+    other = moved(few, by=-0.5)
+    axes = samples_figure(few, other).axes[0]
+    title = axes.get_title(loc="left")
+    assert "worse is better on 10 of 10 images" in title
+    assert "worse - A = -0.500 %" in title
+    assert axes.collections[0].get_sizes()[0] > 30
 
 
 def test_map_of_errors(tmp_path: Path) -> None:
@@ -168,6 +207,16 @@ def test_map_of_errors(tmp_path: Path) -> None:
     assert shown.get_clim()[0] == 0
     with pytest.raises(ValueError, match="at least one pixel"):
         uv_figure(np.full((2, 2), np.nan))
+
+
+def test_landmarks_on_the_map() -> None:
+    """Nine outlines through the 68 pixels, column as x and row as y; eyes and lips are closed."""
+    pixels = np.stack([np.arange(68), 100 + np.arange(68)], 1)
+    lines = uv_figure(np.ones((256, 256)), landmarks=pixels).axes[0].lines
+    assert len(lines) == 9
+    x, y = np.concatenate([one.get_xydata() for one in lines]).T
+    assert set(zip(y, x, strict=True)) == set(map(tuple, pixels.tolist()))
+    assert len(x) == 68 + 4
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])

@@ -72,16 +72,22 @@ def _plot_uv(
     files: list[Path], out: Path, face_model: Path | None, index_map: list[str] | None
 ) -> None:
     from prn_bench.dataset import open_dataset
-    from prn_bench.evaluate.face_errors import error_map
+    from prn_bench.evaluate.face_errors import RULES, error_map
     from prn_bench.plots import uv_figure
     from prn_bench.predictions import open_predictions
+    from prn_bench.protocol import protocol
 
     first, second = _two(files, "predictions, and the dataset they are for")
     predictions, dataset = open_predictions(first), open_dataset(second)
     inputs = read_inputs(None, face_model, index_map, None)
     found = error_map(predictions, dataset, inputs=inputs)
-    name, title = predictions.method["name"], dataset.attributes["title"]
-    uv_figure(found.error, title=f"{name} on {title}, {found.n_samples:,} samples", out=out)
+    name, data = predictions.method["name"], dataset.attributes["title"]
+    rules, places = protocol(RULES), "uv/landmark_pixels"
+    title = f"{name} on {data}, {found.n_samples:,} samples\n"
+    title += f"{rules.id} in the image frame,\n"
+    title += f"% of {rules.normalizer} of the reference's dense points"
+    landmarks = dataset.read(places) if places in dataset.names else None
+    uv_figure(found.error, title=title, landmarks=landmarks, out=out)
 
 
 def _results(paths: list[Path]) -> list[Result]:

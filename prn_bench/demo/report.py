@@ -111,7 +111,8 @@ def _test_pictures(method: str, file: Path, test: Dataset) -> Iterator[Picture]:
     yield photograph(sheet, f"Reference (green) and {method} (red), by yaw")
     if "position_map" in predictions.arrays:
         out = file.with_name("uv-error.png")
-        plots.uv_figure(error_map(predictions, test).error, title=method, out=out)
+        marks, error = test.read("uv/landmark_pixels"), error_map(predictions, test).error
+        plots.uv_figure(error, title=method, landmarks=marks, out=out)
         yield drawing(out, "Where on the face it errs: mean 3D error on the UV map")
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from prn_bench.results import Result
 
 Array = NDArray[np.float64]
-HEADLINES = {"mean-of-bins": "mean of bins", "mean-of-images": "all images", "median": "median"}
-LEGEND_COLUMNS = 2
+LEGEND_COLUMNS = (4, 3, 2)
+LEGEND_WIDTH, LEGEND_KEY = 72, 8  # characters of a row, and of the colour before a name
 BARS_WIDTH = 0.8  # of the room between two groups of bars
 
 
@@ -69,7 +69,7 @@ def yaw_figure(results: Result | Sequence[Result], *, out: str | Path | None = N
     axes.set(xlabel="yaw (degrees)", ylabel=frame.quantity(several[0]))
     axes.set_ylim(bottom=0)
     frame.dress(axes, f"{several[0].protocol.id}  ({frame.counted(several)})")
-    _legend(figure, len(several))
+    _legend(figure, several)
     return frame.finish(figure, out)
 
 
@@ -81,7 +81,7 @@ def bar_figure(results: Result | Sequence[Result], *, out: str | Path | None = N
     several = frame.as_list(results)
     frame.check(several, out)
     labels = [frame.yaw_words(part.label) for part in several[0].summary.bins]
-    labels.append(HEADLINES[several[0].protocol.aggregate])
+    labels.append(frame.HEADLINES[several[0].protocol.aggregate])
     figure, axes = frame.new_figure(width=max(frame.WIDTH_INCH, 0.9 * len(labels)))
     width = BARS_WIDTH / len(several)
     for at, (result, color) in enumerate(zip(several, cycle(frame.COLORS), strict=False)):
@@ -101,13 +101,15 @@ def bar_figure(results: Result | Sequence[Result], *, out: str | Path | None = N
     axes.set(xlabel="yaw (degrees)", ylabel=frame.quantity(several[0]))
     frame.dress(axes, f"{several[0].protocol.id}  ({frame.counted(several)})")
     axes.grid(visible=False, axis="x")
-    _legend(figure, len(several))
+    _legend(figure, several)
     return frame.finish(figure, out)
 
 
-def _legend(figure: Figure, n_methods: int) -> None:
-    """Below the axes, where it hides nothing."""
-    columns = 1 if n_methods > 2 * LEGEND_COLUMNS else min(n_methods, LEGEND_COLUMNS)
+def _legend(figure: Figure, results: Sequence[Result]) -> None:
+    """Below the axes, where it hides nothing; in rows of equal length, as long as the names allow."""
+    widest = LEGEND_KEY + max(len(str(result.method["name"])) for result in results)
+    fitting = (n for n in LEGEND_COLUMNS if len(results) % n == 0 and n * widest <= LEGEND_WIDTH)
+    columns = next(fitting, 1)
     figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 

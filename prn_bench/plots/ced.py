@@ -68,18 +68,19 @@ def ced_figure(
     below = frame.LINE_INCH * (len(several) + 1) if outside else 0.0
     figure, axes = frame.new_figure(height=frame.HEIGHT_INCH + below)
     unequal = len({result.summary.n for result in several}) > 1
+    both = any(result.protocol.aggregate != "mean-of-images" for result in several)
     looks = zip(cycle(frame.COLORS), cycle(frame.DASHES), strict=False)
     for result, (color, dash) in zip(several, looks, strict=False):
         error, percent = _curve(result, limit)
         x, y = (percent, error) if sorted_images else (error, percent)
         where = "pre" if sorted_images else "post"
         axes.step(x, y, where=where, color=color, linestyle=dash, linewidth=1.6)
-        axes.lines[-1].set_label(_label(result, mixed=mixed, counts=unequal))
+        axes.lines[-1].set_label(_label(result, mixed=mixed, counts=unequal, both=both))
         if band:
             _band(axes, result, limit, color, sorted_images=sorted_images)
     frame.dress(axes, "" if mixed else f"{several[0].protocol.id}  ({frame.counted(several)})")
     _scale(axes, several[0], limit, sorted_images=sorted_images)
-    words: Any = {"title": "mean over images", "fontsize": 8, "title_fontsize": 8}
+    words: Any = {"title": _figures(several), "fontsize": 8, "title_fontsize": 8}
     if outside:
         figure.legend(loc="outside lower center", frameon=False, **words)
     else:
@@ -104,13 +105,22 @@ def _band(axes: Any, result: Result, limit: float, color: str, *, sorted_images:
     fill(at, 100 * low, 100 * high, color=color, alpha=BAND_ALPHA, linewidth=0)
 
 
-def _label(result: Result, *, mixed: bool, counts: bool) -> str:
+def _figures(results: Sequence[Result]) -> str:
+    """What the figures beside the names are: the protocol's own, and the mean that the curve has."""
+    names = {result.protocol.aggregate for result in results}
+    own = frame.HEADLINES[names.pop()] if len(names) == 1 else "protocol's figure"
+    return "mean over images" if own == "all images" else f"{own} (mean over images)"
+
+
+def _label(result: Result, *, mixed: bool, counts: bool, both: bool) -> str:
     summary, unit = result.summary, frame.UNITS[result.protocol.unit]
-    text = f"{frame.plain(str(result.method['name']))}: {summary.mean_of_images:.3f} {unit}"
+    text = f"{frame.plain(str(result.method['name']))}: {summary.headline:.3f} {unit}"
+    if both:
+        text += f" ({summary.mean_of_images:.3f} {unit})"
     if counts:
         text += f", {summary.n:,} images"
     if summary.n_missing:
-        text += f" ({summary.n_missing} missing)"
+        text += f", {summary.n_missing} missing"
     return f"{text}, {result.protocol.id}" if mixed else text
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 SUFFIXES = (".png", ".pdf", ".svg")
+HEADLINES = {"mean-of-bins": "mean of bins", "mean-of-images": "all images", "median": "median"}
 UNITS = {"percent": "%", "px": "px", "deg": "degrees", "ms": "ms", "none": "no unit"}
 WIDTH_INCH, HEIGHT_INCH, LINE_INCH, PNG_DPI = 4.8, 3.4, 0.17, 200
 INSIDE = 6  # curves whose legend fits into the axes
