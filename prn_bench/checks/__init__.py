@@ -22,7 +22,7 @@ def check_file(path: str | Path, *, dataset: Dataset | str | Path | None = None)
     ----------
     path : path
         Ours are known by their content, others' by their suffix. Of a result either file of the
-        pair; a folder is checked as the results in it, or as raw data.
+        pair; a folder is checked as the results in it, as raw data or as a method's output.
     dataset : Dataset or its path, optional
         What predictions belong to: their ids and coarse position are then checked too.
 

@@ -8,8 +8,9 @@ the unrotated picture, angles beyond the head's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,11 @@ from numpy.typing import NDArray
 from prn_bench.errors import BenchError, Finding
 from prn_bench.formats.matfile import read_mat
 from prn_bench.formats.sniff import describe, kind_of
+
+if TYPE_CHECKING:
+    from prn_bench.formats.objfile import ObjMesh
+    from prn_bench.recipes import Recipe
+    from prn_bench.recipes.rawsource import RawSource
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 LARGE_PX = 1000  # dlib's detector and PRNet's demo gave up above
@@ -46,17 +52,29 @@ def check_raw_file(path: Path) -> Iterator[Finding]:
 
 
 def check_raw_folder(path: Path) -> Iterator[Finding]:
-    """What a folder of raw data holds, and what is wrong with its first samples.
+    """What a folder of raw data or of a method's output holds, and what is wrong with it.
+
+    Of raw data the first samples are read, of outputs all.
 
     Raises
     ------
     BenchError
-        ``no-images`` when no recipe finds a sample.
+        ``no-images`` when no recipe finds a sample, and those of the readers of outputs.
     """
-    from prn_bench.recipes import available_recipes
+    from prn_bench.checks.outputs import check_arrays, check_outputs
     from prn_bench.recipes.rawsource import open_raw
 
-    source, hints = open_raw(path), []
+    source, hints = open_raw(path), list[str]()
+    found = check_outputs(source) or _check_samples(source, hints) or check_arrays(source)
+    if found is None:
+        raise _no_images(source, hints)
+    yield from found
+
+
+def _check_samples(source: RawSource, hints: list[str]) -> Iterator[Finding] | None:
+    """Findings of the recipe that finds samples; None, and what each says, when none does."""
+    from prn_bench.recipes import available_recipes
+
     for name, recipe in available_recipes().items():
         try:
             samples = recipe.module.find(source)
@@ -65,19 +83,27 @@ def check_raw_folder(path: Path) -> Iterator[Finding]:
             continue
         if not samples:
             continue
-        yield Finding(
-            "note", "raw-data", str(path), f"{len(samples)} samples of {recipe.card.title}"
-        )
-        for sample in samples[:SAMPLES_READ]:
-            try:
-                yield from recipe.module.read(source, sample).findings
-            except BenchError as error:
-                yield Finding.from_error(error, where=sample.sample_id)
-        return
-    raise BenchError(
+        return _sample_findings(source, recipe, samples)
+    return None
+
+
+def _sample_findings(
+    source: RawSource, recipe: Recipe, samples: Sequence[Any]
+) -> Iterator[Finding]:
+    words = f"{len(samples)} samples of {recipe.card.title}"
+    yield Finding("note", "raw-data", str(source.root), words)
+    for sample in samples[:SAMPLES_READ]:
+        try:
+            yield from recipe.module.read(source, sample).findings
+        except BenchError as error:
+            yield Finding.from_error(error, where=sample.sample_id)
+
+
+def _no_images(source: RawSource, hints: Sequence[str]) -> BenchError:
+    return BenchError(
         "no dataset is found in this folder",
         code="no-images",
-        where=path,
+        where=source.root,
         expected="the folder as its authors publish it, such as 300W_LP/AFW/NAME_0.jpg and .mat, or "
         "AFLW2000/image00002.jpg and .mat",
         found="; ".join(hints[:3]) or ", ".join(sorted(source.names)[:3]) or "nothing",
@@ -139,16 +165,20 @@ def _first_view(path: Path) -> Path | None:
 def _check_obj(path: Path) -> Iterator[Finding]:
     from prn_bench.formats.objfile import read_obj
 
-    mesh = read_obj(path, str(path))
+    yield from mesh_findings(read_obj(path, str(path)), str(path))
+
+
+def mesh_findings(mesh: ObjMesh, where: str) -> Iterator[Finding]:
+    """What a mesh is, and whether it has triangles without an area."""
     words = f"{len(mesh.vertices)} vertices, {len(mesh.triangles)} triangles"
     words += ", vertex colours" * (mesh.colors is not None)
-    yield Finding("note", "mesh", str(path), words)
+    yield Finding("note", "mesh", where, words)
     a, b, c = (mesh.vertices[mesh.triangles[:, corner]] for corner in range(3))
     flat = int((np.linalg.norm(np.cross(b - a, c - a), axis=1) == 0).sum())
     if flat:
         words = f"{flat} of {len(mesh.triangles)} triangles have no area"
         remedy = "They are left out and counted wherever surfaces are measured."
-        yield Finding("warning", "degenerate-triangles", str(path), words, remedy)
+        yield Finding("warning", "degenerate-triangles", where, words, remedy)
 
 
 def _check_image(path: Path) -> Iterator[Finding]:

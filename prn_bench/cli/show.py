@@ -21,7 +21,8 @@ RESULT_SUFFIXES = (".json", ".csv.gz")
 
 def check(
     files: Annotated[
-        list[Path], typer.Argument(help="Files that prn-bench made; folders of results.")
+        list[Path],
+        typer.Argument(help="Files that prn-bench made; folders of results, raw data or outputs."),
     ],
     dataset: Annotated[
         Path | None, typer.Option(help="Compare predictions with this dataset.", dir_okay=False)
