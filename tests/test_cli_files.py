@@ -197,3 +197,14 @@ def test_a_folder_that_cannot_be_written(run, place, monkeypatch):
         code, _, err = run(*words.split())
         assert code == 2
         assert err.startswith("prn-bench: new.h5: cannot write (Permission denied). Write into")
+
+
+def test_a_file_is_no_checkpoint(run, datasets, tmp_path):
+    """It is told what it is, and what a checkpoint is."""
+    pytest.importorskip("torch", reason="the reference network needs PyTorch")
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04" + bytes(20))
+    words = ("predict", tmp_path / "model.pt", datasets["aflw2000-3d"], "-o", tmp_path / "p.h5")
+    code, _, err = run(*words)
+    assert code == 2
+    assert "found a zip (or npz) archive" in err
+    assert "model.safetensors" in err

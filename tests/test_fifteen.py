@@ -12,6 +12,8 @@ import pytest
 
 from prn_bench.checks import check_file
 from prn_bench.dataset import Dataset
+from prn_bench.errors import BenchError
+from prn_bench.facemodel.bfm import read_face_model
 from prn_bench.predictions import write_predictions
 
 
@@ -170,6 +172,18 @@ CASES: dict[str, Callable[[Path, Dataset], Path]] = {
     "low-coverage": cropped,
     "image-mode": screenshot,
 }
+
+
+def test_a_raw_model_is_told_alike(tmp_path: Path, dataset: Dataset) -> None:
+    """``check`` gives the remedy that ``face-model`` gives, which refuses the file without companions."""
+    path = raw_bfm(tmp_path, dataset)
+    with pytest.raises(BenchError) as error:
+        read_face_model(path)
+    (finding,) = check_file(path)
+    assert (finding.remedy, finding.message.partition(";")[0]) == (
+        error.value.remedy,
+        error.value.what,
+    )
 
 
 @pytest.mark.parametrize("code", CASES)

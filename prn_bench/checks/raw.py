@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +115,9 @@ def _no_images(source: RawSource, hints: Sequence[str]) -> BenchError:
 def _check_mat(path: Path) -> Iterator[Finding]:
     fields = read_mat(path, str(path))
     if {"shapeMU", "shapePC"} <= set(fields):
-        words = "this is the Basel Face Model as it comes, not a model file made from it"
-        remedy = f"Convert it: prn-bench face-model {path.parent} --out FM.h5."
-        yield Finding("error", "raw-bfm", str(path), words, remedy)
+        from prn_bench.facemodel.bfm.files import raw_bfm
+
+        yield replace(Finding.from_error(raw_bfm(path)), code="raw-bfm")
         return
     yield Finding("note", "mat-file", str(path), f"MATLAB arrays: {', '.join(sorted(fields))}")
     yield from _point_findings(path, fields)

@@ -41,7 +41,7 @@ def print_comparison(comparison: Comparison) -> None:
     shown = _shown(comparison)
     columns = ["A", "B", "A - B", interval, "A ahead", "verdict"]
     rows = [_difference(one) for one in shown]
-    caption = "A ahead: share of samples with the smaller error"
+    caption = "A ahead: share of resamples in which A has the smaller error"
     title = f"Differences in {unit}"
     tables.print_table(title, columns, rows, right=columns[2:5], caption=caption)
     _print_how(comparison, n_shown=len(shown))
@@ -88,6 +88,9 @@ def _print_how(comparison: Comparison, *, n_shown: int) -> None:
             "them"
             if n > n_shown
             else "",
+            "common region": f"{100 * comparison.common_region:.1f} % of the points are in all of them"
+            if comparison.common_region is not None
+            else "",
             "left out": f"{comparison.n_unpaired} samples that not every method has an error for"
             if comparison.n_unpaired
             else "",
@@ -109,7 +112,9 @@ def _print_one(method: str, family: Family) -> None:
     ]
     columns = ["variant", UNITS[default.unit], "95 % interval", "shift", "what differs"]
     title = f"{method} under every {family.name}"
-    tables.print_table(title, columns, rows, right=columns[1:4])
+    doubted = any(variant.doubt for variant in family.variants)
+    caption = "!: see the warning, the figure says nothing of the method" if doubted else ""
+    tables.print_table(title, columns, rows, right=columns[1:4], caption=caption)
 
 
 def _print_several(methods: Sequence[str], family: Family) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -83,6 +83,8 @@ def compare(
     groups, alone = _by_protocol(found)
     rule: Literal["drop", "refuse"] = "drop" if unpaired == "drop" else "refuse"
     comparisons = [compare_results(group, unpaired=rule) for group in groups]
+    if common_region:  # one protocol, one region
+        comparisons = [replace(one, common_region=found[0].coverage) for one in comparisons]
     if json:
         told = [comparison.as_dict() for comparison in comparisons]
         tables.print_json(told if len(told) > 1 else told[0])
@@ -169,9 +171,7 @@ def _score_common(
         )
     opened, methods = open_dataset(dataset), [open_predictions(path) for path in paths]
     shared = common_inputs(methods, opened, protocol, inputs)
-    found = [score(method, opened, protocol, inputs=shared, jobs=jobs) for method in methods]
-    typer.echo(f"{100 * found[0].coverage:.1f} % of the points are in all of them", err=True)
-    return found
+    return [score(method, opened, protocol, inputs=shared, jobs=jobs) for method in methods]
 
 
 def _by_protocol(found: list[Result]) -> tuple[list[list[Result]], list[Result]]:

@@ -14,7 +14,7 @@ import typer
 from prn_bench.cli import tables
 from prn_bench.cli.data import Out
 
-Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint folder.", file_okay=False)]
+Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint folder.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 
 

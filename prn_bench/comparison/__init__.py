@@ -111,6 +111,8 @@ class Comparison:
         Samples left out because some method, but not each, has an error for them.
     level : float
     resamples, seed : int
+    common_region : float or None
+        Share of the points that all methods have, where they were scored on these alone.
     """
 
     protocol: str
@@ -125,6 +127,7 @@ class Comparison:
     level: float
     resamples: int
     seed: int
+    common_region: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values and arrays, for JSON."""
