@@ -70,7 +70,7 @@ def test_eight_pictures_are_learnt_by_heart(eight: Dataset, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_people_whom_it_has_not_seen(world: Path, face_model: object, tmp_path: Path) -> None:
-    """A quarter of a minute of training is worth twice the mean face; the demo's, five times."""
+    """Half a minute of training is worth twice the mean face; the demo's, five times."""
     files = {}
     for name, n_samples in PICTURES.items():
         recipe, raw = find_recipe(name), tmp_path / f"raw-{name}"
@@ -81,7 +81,7 @@ def test_people_whom_it_has_not_seen(world: Path, face_model: object, tmp_path: 
     training, test = (open_dataset(path) for path in files.values())
     write_mean_face(tmp_path / "mean.h5", training, test)
     short = (
-        "epochs=16",
+        "epochs=24",
         "base_channels=4",
         "kernel_rate=0.03",
         "warm_up=50",
